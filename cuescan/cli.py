@@ -1,0 +1,51 @@
+"""The ``cuescan`` command: a table of subcommands, each imported only when it is the one that was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from cuescan import __version__
+from cuescan.errors import UserError
+
+COMMANDS = {
+    "prepare": "images and cues -> an nnU-Net raw data set",
+    "plan": "plan and preprocess a data set so that one patch covers each image",
+    "evaluate": "score predicted masks against reference masks",
+    "overlay": "draw predictions over images",
+    "path": "print where the trainers, bundles, schemas and scripts are",
+}
+
+
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser; only the chosen command's module is imported and gets its arguments."""
+    parser = argparse.ArgumentParser(prog="cuescan", description="Segment medical images from weak cues.")
+    parser.add_argument("--version", action="version", version=f"cuescan {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == chosen:
+            module = importlib.import_module(f"cuescan.commands.{name}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status (2 for a user's error)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((a for a in arguments if a in COMMANDS), None)
+    namespace = build_parser(chosen).parse_args(arguments)
+    try:
+        return namespace.run(namespace) or 0
+    except UserError as error:
+        print(f"cuescan: error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

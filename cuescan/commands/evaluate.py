@@ -1,0 +1,73 @@
+"""``cuescan evaluate``: Dice, IoU, precision and recall of predicted masks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cuescan.errors import UserError
+
+HELP = "score predicted masks against reference masks"
+
+
+def add_labels_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the two ways to say which data set the masks belong to."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--dataset-json",
+        type=Path,
+        metavar="FILE",
+        help="the data set's dataset.json (default: the one in PREDICTIONS, or beside the folder of masks)",
+    )
+    group.add_argument("-d", "--dataset", metavar="ID", help="number or name of a data set in nnUNet_raw")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``cuescan evaluate``."""
+    parser.epilog = (
+        "All scores come from one confusion matrix over all cases. The label 'ignore' is left out; a class that no\n"
+        "mask and no prediction has is reported as absent and is not in the mean."
+    )
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of predicted masks")
+    parser.add_argument("masks", type=Path, metavar="MASKS", help="folder of reference masks, such as labelsTs")
+    add_labels_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: PREDICTIONS/scores.json")
+    parser.add_argument("--include-background", action="store_true", help="let the background take part in the mean")
+    parser.add_argument(
+        "--only-predicted", action="store_true", help="pass over masks without a prediction, as for one fold"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score, print the table and save the JSON."""
+    from cuescan.cues.writing import write_json
+    from cuescan.evaluation.folders import evaluate_folders
+    from cuescan.evaluation.labels import read_labels
+    from cuescan.evaluation.report import document, lowest, summary, table
+
+    labels = read_labels(dataset_json(args, args.masks), args.masks)
+    if args.include_background and not labels.background:
+        raise UserError("This data set has no background (every pixel has a class): leave out --include-background.")
+    output: Path = args.output or args.predictions / "scores.json"
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent}: there is no such folder; make it, or choose another -o")
+    evaluation = evaluate_folders(
+        args.predictions, args.masks, labels, args.include_background, only_predicted=args.only_predicted
+    )
+    write_json(document(evaluation, args.predictions, args.masks), output)
+    print(table(evaluation.total))
+    print(f"\n{summary(evaluation.total)}  ({len(evaluation.cases)} cases)")
+    if len(evaluation.cases) > 1:
+        print("lowest mean IoU: " + ", ".join(f"{case} {value:.3f}" for case, value in lowest(evaluation)))
+    if evaluation.without_mask:
+        print(f"not scored, no mask in {args.masks}: {len(evaluation.without_mask)} predictions")
+    print(f"saved {output}")
+
+
+def dataset_json(args: argparse.Namespace, masks: Path | None) -> Path:
+    """The dataset.json that the arguments name, or the one found with the predictions or masks."""
+    from cuescan.evaluation.labels import find_dataset_json, raw_dataset_json
+
+    if args.dataset is not None:
+        return raw_dataset_json(args.dataset)
+    return args.dataset_json or find_dataset_json(args.predictions, masks)

@@ -1,0 +1,54 @@
+"""Options that ``cuescan prepare`` and the scripts in ``preprocessing/`` share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cuescan.errors import UserError
+
+
+def add_destination(parser: argparse.ArgumentParser, dataset_id: int | None = None, name: str | None = None) -> None:
+    """Add what says where the data set goes and how it is split; without defaults, id and name are required."""
+    group = parser.add_argument_group("destination")
+    group.add_argument(
+        "-d", dest="dataset_id", type=int, metavar="ID", default=dataset_id, required=dataset_id is None,
+        help="the data set's id, 1 ... 999" + (f" (default {dataset_id})" if dataset_id else ""),
+    )  # fmt: skip
+    group.add_argument(
+        "-n", dest="name", metavar="NAME", default=name, required=name is None,
+        help="the name after DatasetXXX_" + (f" (default {name})" if name else ""),
+    )  # fmt: skip
+    group.add_argument("--output", type=Path, metavar="DIR", help="folder of raw data sets (default $nnUNet_raw)")
+    group.add_argument("--overwrite", action="store_true", help="replace a data set of that id and name")
+    group.add_argument("--folds", type=int, default=5, help="cross-validation folds (default 5)")
+    group.add_argument("--seed", type=int, default=0, help="decides folds and hold-outs (default 0)")
+    group.add_argument(
+        "-np", dest="workers", type=int, default=min(8, os.cpu_count() or 1), help="threads (default %(default)s)"
+    )
+
+
+def add_hold_out(parser: argparse._ActionsContainer) -> None:
+    """Add the share of images, by whole groups, that becomes the test set."""
+    parser.add_argument("--hold-out", type=float, metavar="SHARE", help="hold out about this share of images as test")
+
+
+def destination(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The keyword arguments of :func:`cuescan.data.raw_dataset.write_raw_dataset` that the options give."""
+    if arguments.workers < 1:
+        raise UserError(f"-np is {arguments.workers} but at least one thread is needed; give -np 1")
+    return {key: getattr(arguments, key) for key in ("output", "folds", "seed", "overwrite", "workers")}
+
+
+def run_script(main: Callable[[Sequence[str] | None], Path], arguments: Sequence[str] | None = None) -> int:
+    """Run a script's ``main``; print where the data set is, or the one sentence that says what is wrong."""
+    try:
+        print(main(arguments))
+    except UserError as error:
+        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        return 2
+    return 0

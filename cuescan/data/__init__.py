@@ -1,0 +1,1 @@
+"""From images and weak labels to nnU-Net raw data sets."""

@@ -1,0 +1,80 @@
+"""Scores as a table for people and as strict JSON for programs."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cuescan import __version__
+from cuescan.evaluation.folders import Evaluation
+from cuescan.evaluation.scores import METRICS, Scores
+
+TITLES = {"dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall"}
+
+
+def table(result: Scores) -> str:
+    """Lay out the rows and the mean, three decimals, classes that do not occur as "absent"."""
+    title = "mean with background" if result.include_background else "mean"
+    names = [row.name for row in result.rows] + [title]
+    width = max(len(name) for name in names)
+    lines = [" " * width + "".join(f"{TITLES[metric]:>11}" for metric in METRICS)]
+    for row in result.rows:
+        lines.append(f"{row.name:<{width}}" + _cells([getattr(row, metric) for metric in METRICS]))
+    lines.append(f"{title:<{width}}" + _cells([result.mean(metric) for metric in METRICS]))
+    return "\n".join(lines)
+
+
+def _cells(values: list[float | None]) -> str:
+    return "".join(f"{'absent' if value is None else format(value, '.3f'):>11}" for value in values)
+
+
+def summary(result: Scores) -> str:
+    """The four means in one line, as papers give them."""
+    values = {metric: result.mean(metric) for metric in METRICS}
+    return "  ".join(
+        f"m{TITLES[metric]} {'absent' if value is None else format(value, '.4f')}" for metric, value in values.items()
+    )
+
+
+def lowest(evaluation: Evaluation, count: int = 5) -> list[tuple[str, float]]:
+    """The cases with the lowest mean IoU, lowest first."""
+    means = [(case, mean) for case, result in evaluation.cases.items() if (mean := result.mean("iou")) is not None]
+    return sorted(means, key=lambda pair: pair[1])[:count]
+
+
+def document(evaluation: Evaluation, predictions: Path, masks: Path) -> dict[str, Any]:
+    """Everything as a JSON document without NaN: null where there is no score."""
+    total = evaluation.total
+    return {
+        "version": 1,
+        "predictions": str(predictions),
+        "masks": str(masks),
+        "include_background": total.include_background,
+        "mean": {metric: total.mean(metric) for metric in METRICS},
+        "classes": {row.name: {**_row(row), "absent": row.absent} for row in total.rows},
+        "cases": {
+            case: {"mean_iou": result.mean("iou"), "iou": {row.name: row.iou for row in result.rows}}
+            for case, result in evaluation.cases.items()
+        },
+        "without_mask": list(evaluation.without_mask),
+        "software": _software(),
+    }
+
+
+def _row(row: Any) -> dict[str, Any]:
+    values = asdict(row)
+    del values["name"]
+    return values
+
+
+def _software() -> dict[str, str]:
+    found = {"python": platform.python_version(), "cuescan": __version__}
+    for package in ("numpy", "SimpleITK", "pillow", "nnunetv2"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,121 @@
+"""Whole preprocessed images in batches whose content depends on the seed alone, not on processes or resumption."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cuescan.nnunet.augmentation import Augmentation
+
+Address = tuple[int, int, int]
+"""(epoch, position in the epoch, number of the case)."""
+
+
+def centred_slices(size: Sequence[int], patch_size: Sequence[int]) -> tuple[slice, slice]:
+    """Where an image of ``size`` lies in a patch, as nnU-Net's inference pads: centred, the odd pixel after it."""
+    starts = [(p - s) // 2 for s, p in zip(size, patch_size, strict=True)]
+    rows, columns = (slice(start, start + s) for start, s in zip(starts, size, strict=True))
+    return rows, columns
+
+
+class WholeImages(Dataset):
+    """Preprocessed cases, padded to the patch, with a mask of the pixels that are image.
+
+    An item has ``data`` (C, H, W) float32, ``valid`` (1, H, W) bool and ``keys``, the case. Only if ``masks`` is set it
+    also has ``target`` (1, H, W) int64, -1 where padded, for scores: a training item never carries a dense mask.
+
+    Args:
+        source: nnU-Net's data set of preprocessed cases.
+        cases: names of the cases.
+        patch_size: (height, width) of every item.
+        seed: of the augmentation.
+        augmentation: None for the image as it is.
+        orientation_free: for every case whether it may be mirrored and turned.
+        masks: add the reference masks.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        cases: Sequence[str],
+        patch_size: Sequence[int],
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+        orientation_free: Sequence[bool] = (),
+        masks: bool = False,
+    ):
+        self.source = source
+        self.cases = list(cases)
+        self.patch_size = tuple(patch_size)
+        self.seed = seed
+        self.augmentation = augmentation
+        self.orientation_free = list(orientation_free)
+        self.masks = masks
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, address: Address) -> dict[str, Any]:
+        epoch, position, number = address
+        case = self.cases[number]
+        data, target, _, _ = self.source.load_case(case)
+        image = np.asarray(data[:], dtype=np.float32)[:, 0]
+        if self.augmentation is not None:
+            generator = np.random.default_rng([self.seed, epoch, position])
+            image = self.augmentation(image, generator, self.orientation_free[number])
+        rows, columns = centred_slices(image.shape[1:], self.patch_size)
+        padded = np.zeros((len(image), *self.patch_size), dtype=np.float32)
+        padded[:, rows, columns] = image
+        valid = np.zeros((1, *self.patch_size), dtype=bool)
+        valid[:, rows, columns] = True
+        item = {"data": torch.from_numpy(padded), "valid": torch.from_numpy(valid), "keys": case}
+        if self.masks:
+            reference = np.full((1, *self.patch_size), -1, dtype=np.int64)
+            # nnU-Net marks black surroundings, which belong to the background, with -1
+            reference[:, rows, columns] = np.maximum(np.asarray(target[:])[:, 0], 0)
+            item["target"] = torch.from_numpy(reference)
+        return item
+
+
+class EndlessTraining(Sampler[list[Address]]):
+    """Batches of addresses, epoch after epoch, each epoch in an order drawn from (seed, epoch).
+
+    Every batch is full: the last one of an epoch is filled from the beginning of the epoch's order. Of every batch only
+    ``part`` is given out, a process's share.
+    """
+
+    def __init__(self, number: int, batch_size: int, iterations: int, seed: int, first_epoch: int, part: slice):
+        self.number, self.batch_size, self.iterations = number, batch_size, iterations
+        self.seed, self.first_epoch, self.part = seed, first_epoch, part
+
+    def __iter__(self) -> Iterator[list[Address]]:
+        for epoch in itertools.count(self.first_epoch):
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.number)
+            for start in range(0, self.iterations * self.batch_size, self.batch_size):
+                positions = range(start, start + self.batch_size)[self.part]
+                yield [(epoch, position, int(order[position % self.number])) for position in positions]
+
+
+class EndlessValidation(Sampler[list[Address]]):
+    """Batches over the same cases in the same order, again and again."""
+
+    def __init__(self, numbers: Sequence[int], batch_size: int):
+        self.batches = [
+            [(0, number, number) for number in numbers[start : start + batch_size]]
+            for start in range(0, len(numbers), batch_size)
+        ]
+
+    def __iter__(self) -> Iterator[list[Address]]:
+        return itertools.cycle(self.batches)
+
+
+def endless_batches(
+    images: WholeImages, batches: Sampler[list[Address]], workers: int, pin_memory: bool
+) -> Iterator[dict[str, Any]]:
+    """Iterate over collated batches in ``workers`` processes (0: in this one)."""
+    return iter(DataLoader(images, batch_sampler=batches, num_workers=workers, pin_memory=pin_memory))

@@ -1,0 +1,154 @@
+"""Training options from ``CUESCAN_*`` environment variables, since nnU-Net's command line takes none of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from cuescan.errors import UserError
+
+PREFIX = "CUESCAN_"
+FREE_ON_RESUME = frozenset({"epochs", "workers", "trunk"})
+"""What may change when a training is continued: its length, the loading, and the trunk, which is loaded only once."""
+
+
+def _default_workers() -> int:
+    return min(4, (os.cpu_count() or 1) // 2)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a training run is told; every field is read from ``CUESCAN_`` + its name in capitals.
+
+    Defaults of epochs, batch size, learning rate and weight decay are the recipe of PathMamba (MICCAI 2024).
+
+    Attributes:
+        epochs: passes over the training cases.
+        batch_size: images per step, over all GPUs.
+        lr: fixed learning rate of Adam.
+        weight_decay: of Adam.
+        size: size of the network: T, S or B.
+        trunk: a .safetensors file, "timm" (timm's pretrained weights), or None for random weights.
+        image_scale: factor by which the network enlarges the images.
+        seed: of weights, order and augmentation.
+        workers: processes that load data; results do not depend on it.
+        iterations: at most so many steps per epoch; None for a pass over all cases.
+        validation_cases: at most so many cases in the validation after each epoch, evenly spaced; None for all.
+        stain_jitter: largest relative change of a stain (RGB images); 0 for none.
+        network_arguments: further arguments of the network, a JSON object.
+        loss_arguments: further arguments of the loss, a JSON object.
+    """
+
+    epochs: int = 100
+    batch_size: int = 16
+    lr: float = 1e-5
+    weight_decay: float = 5e-4
+    size: str = "T"
+    trunk: str | None = None
+    image_scale: float = 1.0
+    seed: int = 0
+    workers: int = field(default_factory=_default_workers)
+    iterations: int | None = None
+    validation_cases: int | None = None
+    stain_jitter: float = 0.05
+    network_arguments: dict[str, Any] = field(default_factory=dict)
+    loss_arguments: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> TrainingOptions:
+        """Read the options that are set (an empty value counts as not set).
+
+        Raises:
+            UserError: names the variable, its value and the rule.
+        """
+        return cls(**_given(environment))
+
+    def resumed(self, environment: Mapping[str, str] = os.environ) -> TrainingOptions:
+        """Return these options, as stored with a training, with the changes that the environment asks for.
+
+        Raises:
+            UserError: an option that has to stay as it was is set to something else; names all that differ.
+        """
+        given = _given(environment)
+        fixed = {name: value for name, value in given.items() if name not in FREE_ON_RESUME}
+        differences = [
+            f"{PREFIX}{name.upper()} is {value} but was {getattr(self, name)}"
+            for name, value in fixed.items()
+            if value != getattr(self, name)
+        ]
+        if differences:
+            raise UserError(
+                f"this training cannot go on with other options: {'; '.join(differences)}; "
+                "unset them, or train anew without --c"
+            )
+        workers = given.get("workers", _default_workers())
+        return replace(self, **{name: given[name] for name in FREE_ON_RESUME & set(given)} | {"workers": workers})
+
+    def stored(self) -> dict[str, Any]:
+        """Return what plans and checkpoints keep; of the trunk's path only the file name, a path may be private."""
+        return asdict(self) | {"trunk": None if self.trunk is None else Path(self.trunk).name}
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> TrainingOptions:
+        """Restore what ``stored`` gave; unknown names (of another version) are left out."""
+        names = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in names})
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
+
+
+Rule = tuple[Callable[[str], Any], Callable[[Any], bool], str]
+
+
+def _integer(least: int) -> Rule:
+    return int, lambda value: value >= least, f"must be a whole number of at least {least}"
+
+
+_RULES: dict[str, Rule] = {
+    "epochs": _integer(1),
+    "batch_size": _integer(1),
+    "lr": (float, lambda value: 0 < value < float("inf"), "must be a number above 0"),
+    "weight_decay": (float, lambda value: 0 <= value < float("inf"), "must be a number of at least 0"),
+    "size": (str.upper, lambda value: value in ("T", "S", "B"), "must be T, S or B"),
+    "trunk": (
+        str,
+        lambda value: value == "timm" or (value.endswith(".safetensors") and Path(value).is_file()),
+        "must be 'timm' or the path of a .safetensors file that exists",
+    ),
+    "image_scale": (float, lambda value: 0 < value <= 8, "must be a number above 0 and at most 8"),
+    "seed": _integer(0),
+    "workers": _integer(0),
+    "iterations": _integer(1),
+    "validation_cases": _integer(1),
+    "stain_jitter": (float, lambda value: 0 <= value <= 0.5, "must be a number from 0 to 0.5"),
+    "network_arguments": (_json_object, lambda value: True, "must be a JSON object"),
+    "loss_arguments": (_json_object, lambda value: True, "must be a JSON object"),
+}
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, Any]:
+    given = {}
+    for name, (parse, accept, rule) in _RULES.items():
+        variable = PREFIX + name.upper()
+        text = environment.get(variable, "").strip()
+        if not text:
+            continue
+        try:
+            value = parse(text)
+            if not accept(value):
+                raise ValueError(text)
+        except ValueError:
+            raise UserError(
+                f"the environment variable {variable} is '{text}' but {rule}; correct or unset it"
+            ) from None
+        given[name] = value
+    return given

@@ -1,0 +1,172 @@
+"""The nnU-Net trainer that learns from cues: what all networks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from cuescan.cues import check_cues, read_cues
+from cuescan.nnunet import cue_file, history, provenance, refusals
+from cuescan.nnunet.augmentation import Augmentation
+from cuescan.nnunet.epochs import EpochTrainer
+from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, endless_batches
+from cuescan.nnunet.options import TrainingOptions
+
+
+class WeakTrainer(EpochTrainer):
+    """Trains on whole images with image-level cues; dense masks of training cases are never read.
+
+    A subclass gives ``network_arguments``, ``build_network_architecture``, ``_build_loss`` and, if it has pretrained
+    weights, ``load_pretrained``. The network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with its
+    attribute ``deep_supervision`` set, to what the loss takes.
+
+    Options come from the environment (:class:`cuescan.nnunet.options.TrainingOptions`). The checkpoint is chosen by
+    the score from cues alone (:mod:`cuescan.nnunet.cue_score`), not by its moving average: each epoch's score is that
+    of a full pass over the same validation cases, so there is no sampling noise to average out.
+    """
+
+    network_name = ""
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
+    ):
+        with refusals.one_sentence():
+            self.options = TrainingOptions.from_environment()
+            refusals.check_configuration(plans, configuration)
+            name = plans["dataset_name"]
+            self.cue_path = cue_file.current_cues(name, plans["plans_name"])
+            self.cues = read_cues(self.cue_path)
+            refusals.check_labels(self.cues, dataset_json, self.cue_path)
+            self.continues = plans["continue_training"]
+            plans["cuescan"] = {
+                "network": self.network_name,
+                "classes": list(self.cues.classes),
+                "background": self.cues.background,
+                "cues_sha256": cue_file.digest(self.cue_path),
+            }
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        history.add_keys(self.log)
+        with refusals.one_sentence():
+            self.adopt(self.options)
+        self.enable_deep_supervision = True
+        self.inference_allowed_mirroring_axes = (0, 1)
+
+    def adopt(self, options: TrainingOptions, network_arguments: dict[str, Any] | None = None) -> None:
+        """Train with these options, and put them and the network's arguments (None: by the options) into the plans."""
+        self.options = options
+        self.num_epochs = options.epochs
+        self.initial_lr, self.weight_decay = options.lr, options.weight_decay
+        self.plans_manager.plans["cuescan"].update(
+            network_arguments=self.network_arguments() if network_arguments is None else network_arguments,
+            options=options.stored(),
+            versions=provenance.versions(),
+            commit=provenance.commit(),
+        )
+
+    def network_arguments(self) -> dict[str, Any]:
+        """Return the network's arguments as JSON values; they travel in the plans, all that inference sees."""
+        raise NotImplementedError
+
+    def load_pretrained(self) -> None:
+        """Load pretrained weights into ``self.bare_network`` before a training starts."""
+
+    def orientation_free(self, case: str) -> bool:
+        """Whether the cue of ``case`` stays true when the image is mirrored or turned."""
+        return self.cues.cues[case].text is None
+
+    @property
+    def unit_range(self) -> bool:
+        """Whether nnU-Net's normalisation leaves all channels in [0, 1]."""
+        schemes = self.configuration_manager.normalization_schemes
+        return all(scheme in ("RGBTo01Normalization", "RescaleTo01Normalization") for scheme in schemes)
+
+    def initialize(self) -> None:
+        """Build network, optimiser and loss from the seed; pretrained weights only where no checkpoint follows."""
+        torch.manual_seed(self.options.seed)
+        with refusals.one_sentence():
+            super().initialize()
+            if not self.restoring:
+                self.load_pretrained()
+
+    def _set_batch_size_and_oversample(self) -> None:
+        world, rank = (dist.get_world_size(), dist.get_rank()) if self.is_ddp else (1, 0)
+        if self.options.batch_size < world:
+            raise refusals.UserError(
+                f"CUESCAN_BATCH_SIZE is {self.options.batch_size} but there are {world} processes that each need an "
+                "image; raise it"
+            )
+        self.world, self.batch_size = world, self.options.batch_size // world
+
+    def _do_i_compile(self) -> bool:
+        return False  # the compiler does not see into the selective scan's kernels
+
+    def plot_network_architecture(self) -> None:
+        """Plot nothing: nnU-Net's plot needs a package that is gone."""
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, None]:
+        """Adam with a fixed learning rate, the recipe of PathMamba (MICCAI 2024)."""
+        weights = [weight for weight in self.network.parameters() if weight.requires_grad]
+        return torch.optim.Adam(weights, self.initial_lr, weight_decay=self.weight_decay), None
+
+    def on_train_start(self) -> None:
+        """Check splits, cues and patch before anything is trained or written."""
+        with refusals.one_sentence():
+            folder = Path(self.preprocessed_dataset_folder)
+            name, plans = self.plans_manager.dataset_name, self.plans_manager.plans_name
+            remedy = cue_file.remedy(name)
+            self.training_cases, self.validation_cases = self.do_split()
+            source = self.dataset_class(self.preprocessed_dataset_folder)
+            refusals.check_split(self.training_cases, self.validation_cases, source.identifiers, folder, remedy)
+            check_cues(self.cues, source.identifiers, self.cue_path)
+            patch = self.configuration_manager.patch_size
+            refusals.check_patch(source, source.identifiers, patch, plans, self.configuration_name, remedy)
+            super().on_train_start()
+
+    def get_dataloaders(self) -> tuple[Iterator, Iterator]:
+        """Endless batches of whole images: one pass over the training cases per epoch, all validation cases each."""
+        options = self.options
+        source = self.dataset_class(self.preprocessed_dataset_folder)
+        patch = tuple(self.configuration_manager.patch_size)
+        training = WholeImages(
+            source,
+            self.training_cases,
+            patch,
+            options.seed,
+            Augmentation(patch, self.unit_range, options.stain_jitter),
+            [self.orientation_free(case) for case in self.training_cases],
+        )
+        validation = WholeImages(source, self._scored_cases(), patch, masks=True)
+        rank = self.local_rank
+        share = min(self.batch_size, math.ceil(len(training) / self.world))
+        passes = math.ceil(len(training) / (share * self.world))
+        self.num_iterations_per_epoch = min(passes, options.iterations or passes)
+        ordered = EndlessTraining(
+            len(training),
+            share * self.world,
+            self.num_iterations_per_epoch,
+            options.seed,
+            self.current_epoch,
+            slice(rank * share, (rank + 1) * share),
+        )
+        scored = EndlessValidation(range(len(validation))[rank :: self.world], share)
+        self.num_val_iterations_per_epoch = len(scored.batches)
+        pin = self.device.type == "cuda"
+        return (
+            endless_batches(training, ordered, options.workers, pin),
+            endless_batches(validation, scored, options.workers, pin),
+        )
+
+    def _scored_cases(self) -> list[str]:
+        cases = sorted(self.validation_cases)
+        most = min(len(cases), self.options.validation_cases or len(cases))
+        return [cases[number * len(cases) // most] for number in range(most)]

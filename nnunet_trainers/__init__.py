@@ -1,0 +1,1 @@
+"""Doorway folder for nnU-Net (see README.md)."""

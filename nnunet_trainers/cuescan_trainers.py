@@ -1,0 +1,5 @@
+"""Doorway for nnU-Net: ``nnUNet_extTrainer`` points to this folder, the trainers are in the cuescan package."""
+
+from cuescan.nnunet.path_mamba_trainer import PathMambaTrainer
+
+__all__ = ["PathMambaTrainer"]

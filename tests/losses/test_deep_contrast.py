@@ -1,0 +1,134 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cuescan.losses import DeepContrastLoss
+from cuescan.losses.deep_contrast import image_level_cross_entropy, log1mexp
+from cuescan.networks import PathMambaMaps
+
+NAN = float("nan")
+
+
+def random_maps(classes: int = 3, pixel: bool = True, dtype: torch.dtype = torch.float32) -> PathMambaMaps:
+    torch.manual_seed(0)
+
+    def draw(size: int) -> torch.Tensor:
+        return (2 * torch.randn(2, classes, size, size)).to(dtype).requires_grad_()
+
+    return PathMambaMaps(draw(4) if pixel else None, draw(8), [draw(8), draw(4)])
+
+
+def plain_loss(maps: PathMambaMaps, labels: torch.Tensor, r: float = 4.0, xi: float = 0.5) -> torch.Tensor:
+    """Eq. 3 and 4 as written, in float64, without any care for stability."""
+
+    def pool(logits: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(logits.double()).pow(r).mean((2, 3)).pow(1 / r)
+
+    def entropy(p: torch.Tensor) -> torch.Tensor:
+        return F.binary_cross_entropy(p, labels.double())
+
+    main = xi * pool(maps.pixel) + (1 - xi) * pool(maps.patch)
+    return entropy(main) + sum(entropy(pool(side)) for side in maps.sides) / len(maps.sides)
+
+
+def leaves(maps: PathMambaMaps) -> list[torch.Tensor]:
+    return [maps.pixel, maps.patch, *maps.sides]
+
+
+def test_value_and_gradients_equal_the_equations() -> None:
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    stable, plain = random_maps(), random_maps()
+    loss, reference = DeepContrastLoss()(stable, labels), plain_loss(plain, labels)
+    assert loss.item() == pytest.approx(reference.item(), rel=1e-4)
+    loss.backward()
+    reference.backward()
+    for ours, theirs in zip(leaves(stable), leaves(plain), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad.float(), rtol=1e-3, atol=1e-6)
+
+
+def test_hand_computed_value() -> None:
+    flat = torch.zeros(1, 1, 2, 2)  # probability 0.5 everywhere, so every pooled value is 0.5
+    maps = PathMambaMaps(flat, flat, [flat])
+    assert DeepContrastLoss()(maps, torch.ones(1, 1)).item() == pytest.approx(2 * math.log(2), rel=1e-5)
+    assert DeepContrastLoss(deep=False)(maps, torch.zeros(1, 1)).item() == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_unknown_labels_take_no_part() -> None:
+    known, unknown = random_maps(), random_maps()
+    loss = DeepContrastLoss()
+    with_unknown = loss(unknown, torch.tensor([[1.0, NAN, 0.0], [0.0, NAN, 1.0]]))
+    with_unknown.backward()
+    for leaf in leaves(unknown):
+        assert (leaf.grad[:, 1] == 0).all() and torch.isfinite(leaf.grad).all()
+    kept = PathMambaMaps(known.pixel[:, ::2], known.patch[:, ::2], [side[:, ::2] for side in known.sides])
+    assert with_unknown.item() == pytest.approx(loss(kept, torch.tensor([[1.0, 0.0], [0.0, 1.0]])).item(), rel=1e-5)
+
+
+def test_nothing_known_is_zero_not_nan() -> None:
+    maps = random_maps()
+    loss = DeepContrastLoss()(maps, torch.full((2, 3), NAN))
+    loss.backward()
+    assert loss.item() == 0 and all((leaf.grad == 0).all() for leaf in leaves(maps))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("magnitude", [-60.0, 60.0])
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_saturated_half_precision_maps_stay_finite(dtype: torch.dtype, magnitude: float, exclusive: bool) -> None:
+    extreme = [torch.full((1, 2, 16, 16), magnitude, dtype=dtype, requires_grad=True) for _ in range(3)]
+    maps = PathMambaMaps(extreme[0], extreme[1], [extreme[2]])
+    loss = DeepContrastLoss(exclusive=exclusive)(maps, torch.tensor([[1.0, 0.0]]))
+    loss.backward()
+    assert torch.isfinite(loss) and all(torch.isfinite(leaf.grad).all() for leaf in extreme)
+
+
+def test_a_present_class_is_pushed_up_and_an_absent_one_down() -> None:
+    maps = random_maps(classes=2)
+    DeepContrastLoss()(maps, torch.tensor([[1.0, 0.0], [1.0, 0.0]])).backward()
+    for leaf in leaves(maps):
+        assert (leaf.grad[:, 0] <= 0).all() and (leaf.grad[:, 1] >= 0).all() and leaf.grad.abs().sum() > 0
+
+
+def test_every_stage_is_supervised_only_when_deep() -> None:
+    labels = torch.ones(2, 3)
+    for deep in (True, False):
+        maps = random_maps()
+        DeepContrastLoss(deep=deep)(maps, labels).backward()
+        assert all((side.grad is not None) == deep for side in maps.sides)
+
+
+def test_without_a_pixel_branch_the_patch_branch_stands_alone() -> None:
+    maps = random_maps(pixel=False)
+    labels = torch.ones(2, 3)
+    alone = DeepContrastLoss(xi=0.0)(maps._replace(pixel=torch.randn(2, 3, 4, 4)), labels)
+    assert DeepContrastLoss(xi=0.5)(maps, labels).item() == pytest.approx(alone.item())
+
+
+def test_padding_takes_no_part() -> None:
+    torch.manual_seed(1)
+    maps = random_maps()
+    valid = torch.ones(2, 1, 32, 32, dtype=torch.bool)
+    valid[..., 16:] = False
+    half = PathMambaMaps(*(m[..., : m.shape[-1] // 2] for m in (maps.pixel, maps.patch)), [
+        side[..., : side.shape[-1] // 2] for side in maps.sides
+    ])
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    loss = DeepContrastLoss()
+    assert loss(maps, labels, valid).item() == pytest.approx(loss(half, labels).item(), rel=1e-5)
+
+
+def test_log1mexp_is_accurate_at_both_ends() -> None:
+    p = torch.tensor([1e-6, 1e-3, 0.4, 0.6, 0.999], dtype=torch.float64)
+    torch.testing.assert_close(log1mexp(p.log()), torch.log1p(-p), rtol=1e-9, atol=1e-12)
+
+
+def test_confident_right_answer_costs_nothing() -> None:
+    log_p = torch.tensor([[-1e-7, -30.0]])
+    assert image_level_cross_entropy(log_p, torch.tensor([[1.0, 0.0]])).item() < 1e-5
+
+
+def test_xi_is_checked() -> None:
+    with pytest.raises(ValueError, match=r"xi must lie in \[0, 1\], got 2"):
+        DeepContrastLoss(xi=2)
