@@ -38,10 +38,8 @@ def make_folds(groups: Mapping[str, str], folds: int = 5, seed: int = 0) -> list
         raise UserError(f"--folds is {folds} but cross-validation needs at least 2; give --folds 2 or more")
     members = sorted(_members(groups, seed), key=len, reverse=True)
     if len(members) < folds:
-        raise UserError(
-            f"{len(members)} groups of cases cannot be split into {folds} folds; "
-            f"give --folds {max(2, len(members))} or add cases"
-        )
+        remedy = f"give --folds {len(members)} or add cases" if len(members) > 1 else "add cases of other groups"
+        raise UserError(f"{len(members)} groups of cases cannot be split into {folds} folds; {remedy}")
     parts: list[list[str]] = [[] for _ in range(folds)]
     for cases in members:
         min(parts, key=lambda part: len(part)).extend(cases)

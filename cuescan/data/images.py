@@ -41,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Header:
-    """What can be told of an image without decoding it.
+    """What must be known of every image before one is written.
 
     Attributes:
         size: (height, width).
@@ -94,7 +94,7 @@ def check_file(path: Path) -> None:
 
 
 def read_header(path: Path) -> Header:
-    """Size, channels and value type of an image, without decoding it.
+    """Size, channels and value type of an image.
 
     Raises:
         UserError: the file is missing, empty, damaged or of a kind that is not read.

@@ -16,6 +16,17 @@ from cuescan.errors import UserError
 
 _GRAY = ("1", "L", "LA", "La")
 _GRAY16 = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
 _TRANSPOSING = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 _ORIENTATION_TAG = 0x0112
 
@@ -35,7 +46,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise UserError(f"{path}: not an image, or damaged at its start; copy it again or remove the case") from None
     except Image.DecompressionBombError:
         raise UserError(f"{path}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; cut it into tiles") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"{path}: the image is truncated or damaged ({error}); copy it again or remove the case"
         ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def _write_source(source: Source, files: PixelFiles) -> list[_Written]:
     written = []
     for sample in source():
         if sample.part == TRAINING and sample.cue is None:
-            raise UserError(f"{files.folder.name}: case '{sample.name}' has no cue; add one or remove the image")
+            raise UserError(f"case '{sample.name}' has no cue; add one or remove the image")
         files.write_image(sample.name, sample.picture, sample.part)
         if sample.part == TRAINING or sample.mask is not None:
             files.write_mask(sample.name, sample.picture, sample.mask, sample.part)
@@ -116,13 +116,13 @@ def _write_all(sources: Sequence[Source], files: PixelFiles, workers: int, descr
         tqdm(total=len(sources), desc=description, unit="image", disable=None) as bar,
     ):
         futures = [pool.submit(_write_source, source, files) for source in sources]
-        for future in futures:
-            future.add_done_callback(lambda _: bar.update())
-        wait(futures, return_when=FIRST_EXCEPTION)
-        for future in futures:
-            if future.done() and not future.cancelled() and future.exception():
-                pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            for future in as_completed(futures):
                 future.result()
+                bar.update()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
         return [case for future in futures for case in future.result()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from cuescan.errors import UserError
@@ -26,8 +27,9 @@ def read_table(path: Path) -> list[Row]:
         raise UserError(f"{path}: byte {error.start} is not valid UTF-8; save the table as CSV in UTF-8") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text, newline="")
     first = next((line for line in lines if line.strip()), "")
+    lines.seek(0)
     delimiter = max(_DELIMITERS, key=first.count)
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter, strict=True) if any(cell.strip() for cell in row)]

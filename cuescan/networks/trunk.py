@@ -99,7 +99,7 @@ class ResNetTrunk(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map an image to its pixel-level features (see the class for shapes)."""
-        x = (image - self.input_mean) / self.input_std
+        x = ((image - self.input_mean) / self.input_std).contiguous(memory_format=torch.channels_last)
         x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
         x = self.layer2(self.layer1(x))
         if self.layer3 is None:

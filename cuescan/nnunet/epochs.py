@@ -50,7 +50,11 @@ class EpochTrainer(PersistentTrainer):
         )
 
     def _precision(self) -> Any:
-        return torch.autocast("cuda") if self.device.type == "cuda" else nullcontext()
+        if self.device.type == "cuda":
+            return torch.autocast("cuda")
+        if self.device.type == "cpu" and self.options.cpu_precision == "bfloat16":
+            return torch.autocast("cpu", torch.bfloat16)
+        return nullcontext()
 
     def train_step(self, batch: dict) -> dict:
         """Take one step; the batch has no target, only images, their valid pixels and the names of the cases."""
@@ -112,11 +116,10 @@ class EpochTrainer(PersistentTrainer):
         """Report, keep the best and the latest state, and write the curves."""
         self.logger.log("epoch_end_timestamps", time(), self.current_epoch)
         row = history.rows(self.log)[-1]
-        score = self.log["mean_fg_dice"][-1]
-        best = score > max(self.log["mean_fg_dice"][:-1], default=-1.0)
+        best = history.chosen_epoch(self.log) == self.current_epoch
         folder = Path(self.output_folder)
         if best:
-            self._best_ema = score
+            self._best_ema = row["score"]
             self.save_checkpoint(str(folder / BEST))
         self.save_checkpoint(str(folder / LATEST))
         if self.local_rank == 0:

@@ -47,8 +47,9 @@ def rows(log: Mapping[str, list]) -> list[dict[str, float | None]]:
 
 
 def chosen_epoch(log: Mapping[str, list]) -> int:
-    """Return the epoch with the highest score, the first of equals."""
-    return int(np.argmax(log[PREFIX + "score"]))
+    """Return the epoch with the highest score; of equals the last, since a score of 0 says nothing of an early one."""
+    series = log[PREFIX + "score"]
+    return len(series) - 1 - int(np.argmax(series[::-1]))
 
 
 def write(log: Mapping[str, list], folder: Path) -> None:

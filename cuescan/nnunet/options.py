@@ -39,6 +39,7 @@ class TrainingOptions:
         iterations: at most so many steps per epoch; None for a pass over all cases.
         validation_cases: at most so many cases in the validation after each epoch, evenly spaced; None for all.
         stain_jitter: largest relative change of a stain (RGB images); 0 for none.
+        cpu_precision: float32, or bfloat16 for mixed precision on a CPU that has it; GPUs always mix, as in nnU-Net.
         network_arguments: further arguments of the network, a JSON object.
         loss_arguments: further arguments of the loss, a JSON object.
     """
@@ -55,6 +56,7 @@ class TrainingOptions:
     iterations: int | None = None
     validation_cases: int | None = None
     stain_jitter: float = 0.05
+    cpu_precision: str = "float32"
     network_arguments: dict[str, Any] = field(default_factory=dict)
     loss_arguments: dict[str, Any] = field(default_factory=dict)
 
@@ -130,6 +132,7 @@ _RULES: dict[str, Rule] = {
     "iterations": _integer(1),
     "validation_cases": _integer(1),
     "stain_jitter": (float, lambda value: 0 <= value <= 0.5, "must be a number from 0 to 0.5"),
+    "cpu_precision": (str.lower, lambda value: value in ("float32", "bfloat16"), "must be float32 or bfloat16"),
     "network_arguments": (_json_object, lambda value: True, "must be a JSON object"),
     "loss_arguments": (_json_object, lambda value: True, "must be a JSON object"),
 }

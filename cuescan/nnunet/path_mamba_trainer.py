@@ -11,6 +11,7 @@ from torch import nn
 from cuescan.errors import UserError
 from cuescan.losses import DeepContrastLoss
 from cuescan.networks import PathMamba, trunk_arguments
+from cuescan.nnunet import refusals
 from cuescan.nnunet.weak_trainer import WeakTrainer
 
 IMAGENET = {"input_mean": [0.485, 0.456, 0.406], "input_std": [0.229, 0.224, 0.225]}
@@ -75,6 +76,10 @@ class PathMambaTrainer(WeakTrainer):
             raise UserError(f"PathMamba cannot be built: {error}; correct CUESCAN_NETWORK_ARGUMENTS") from error
         network.deep_supervision = enable_deep_supervision
         return network
+
+    def check_cues(self) -> None:
+        """Refuse training cases of which no label is stated."""
+        refusals.check_image_labels(self.cues, self.training_cases, self.cue_path)
 
     def load_pretrained(self) -> None:
         """Load the trunk's weights, if any were asked for."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cuescan.cues import Cues
 from cuescan.errors import UserError
 
@@ -109,3 +111,17 @@ def check_patch(
             f"the patch {patch_size[0]}x{patch_size[1]} of {plans} ({configuration}) does not cover the largest image, "
             f"{largest[0]}x{largest[1]} of case '{name}', and a cue speaks of the whole image; plan again: {remedy}"
         )
+
+
+def check_image_labels(cues: Cues, cases: Iterable[str], source: Path) -> None:
+    """Refuse cases of which no label is stated, for networks that learn from nothing else.
+
+    Raises:
+        UserError: names the first such case.
+    """
+    for case in sorted(cases):
+        if np.isnan(cues.label_vector(case)).all():
+            raise UserError(
+                f"{source}: case '{case}' states no label, but this network learns from labels only; state one, or "
+                "take the case out of splits_final.json"
+            )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -21,9 +22,9 @@ from cuescan.nnunet.options import TrainingOptions
 class WeakTrainer(EpochTrainer):
     """Trains on whole images with image-level cues; dense masks of training cases are never read.
 
-    A subclass gives ``network_arguments``, ``build_network_architecture``, ``_build_loss`` and, if it has pretrained
-    weights, ``load_pretrained``. The network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with its
-    attribute ``deep_supervision`` set, to what the loss takes.
+    A subclass gives ``network_arguments``, ``build_network_architecture``, ``_build_loss`` and, where needed,
+    ``check_cues`` and ``load_pretrained``. The network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with
+    its attribute ``deep_supervision`` set, to what the loss takes.
 
     Options come from the environment (:class:`cuescan.nnunet.options.TrainingOptions`). The checkpoint is chosen by
     the score from cues alone (:mod:`cuescan.nnunet.cue_score`), not by its moving average: each epoch's score is that
@@ -77,6 +78,9 @@ class WeakTrainer(EpochTrainer):
         """Return the network's arguments as JSON values; they travel in the plans, all that inference sees."""
         raise NotImplementedError
 
+    def check_cues(self) -> None:
+        """Refuse training cases whose cues the network cannot learn from."""
+
     def load_pretrained(self) -> None:
         """Load pretrained weights into ``self.bare_network`` before a training starts."""
 
@@ -128,9 +132,17 @@ class WeakTrainer(EpochTrainer):
             source = self.dataset_class(self.preprocessed_dataset_folder)
             refusals.check_split(self.training_cases, self.validation_cases, source.identifiers, folder, remedy)
             check_cues(self.cues, source.identifiers, self.cue_path)
+            self.check_cues()
             patch = self.configuration_manager.patch_size
             refusals.check_patch(source, source.identifiers, patch, plans, self.configuration_name, remedy)
+            self._tell_cues()
             super().on_train_start()
+
+    def _tell_cues(self) -> None:
+        labels = np.stack([self.cues.label_vector(case) for case in self.training_cases])
+        for name, column in zip(self.cues.classes, labels.T, strict=True):
+            told = f"present in {(column == 1).sum()}, absent in {(column == 0).sum()}"
+            self.print_to_log_file(f"{name}: {told}, not stated in {np.isnan(column).sum()} training cases")
 
     def get_dataloaders(self) -> tuple[Iterator, Iterator]:
         """Endless batches of whole images: one pass over the training cases per epoch, all validation cases each."""

@@ -50,6 +50,7 @@ def write(folder: Path, content: object) -> Path:
     return path
 
 
+@settings(deadline=None)
 @given(all_cues())
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, cues: Cues) -> None:
     path = tmp_path_factory.mktemp("cues") / "cues.json"

@@ -40,9 +40,13 @@ def test_a_list_of_classes_states_what_is_absent(tmp_path: Path) -> None:
 
 
 def test_text_may_stand_alone_or_beside_labels(tmp_path: Path) -> None:
-    path = table(tmp_path, 'image,labels,text\na,,"A polyp, upper left."\nb,polyp,\nc,polyp,Two polyps.\n')
+    path = table(tmp_path, 'image,labels,text\na,,"A polyp,\u2028upper left."\nb,polyp,\nc,polyp,Two polyps.\n')
     found = read_cue_table(path, ("polyp",)).cues.cues
-    assert found == {"a": Cue({}, "A polyp, upper left."), "b": Cue({"polyp": 1}), "c": Cue({"polyp": 1}, "Two polyps.")}
+    assert found == {
+        "a": Cue({}, "A polyp,\u2028upper left."),
+        "b": Cue({"polyp": 1}),
+        "c": Cue({"polyp": 1}, "Two polyps."),
+    }
 
 
 def test_groups_and_other_columns(tmp_path: Path) -> None:
@@ -93,7 +97,11 @@ BAD = {
     "classes unknown": ("image,labels\na,tumour\n", (), "which classes there are; name them with --classes"),
     "classes of a sentence": (f'image,text\na,"{SECRET}"\n', (), "which classes there are; name them with --classes"),
     "class without column": ("image,tumor\na,1\n", ("tumour",), "no column of a class, no 'labels' and no 'text'"),
-    "second class without column": ("image,tumour,strom\na,1,1\n", ("tumour", "stroma"), "no column for class 'stroma'"),
+    "second class without column": (
+        "image,tumour,strom\na,1,1\n",
+        ("tumour", "stroma"),
+        "no column for class 'stroma'",
+    ),
     "reserved class": ("image,background\na,1\n", (), "class name 'background' is reserved"),
     "open quotation mark": (f'image,text\na,"{SECRET}\n', ("tumour",), "not a readable table (unexpected end of data)"),
 }

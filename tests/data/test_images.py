@@ -188,3 +188,21 @@ def test_other_files_are_left_out(tmp_path: Path) -> None:
         list_images(tmp_path)
     with pytest.raises(UserError, match="there is no such folder"):
         list_images(tmp_path / "missing")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tif"])
+def test_damage_anywhere_is_one_sentence_or_unnoticed(tmp_path: Path, ending: str) -> None:
+    whole = save(Image.fromarray(RGB), tmp_path / f"a.{ending}").read_bytes()
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, rng.choice([60, 400, len(whole)]), 4):
+            damaged[place] = rng.integers(256)
+        (tmp_path / f"a.{ending}").write_bytes(damaged)
+        try:
+            read_header(tmp_path / f"a.{ending}")
+            read_picture(tmp_path / f"a.{ending}")
+        except UserError as error:
+            assert "\n" not in str(error)
+            assert f"a.{ending}: " in str(error)

@@ -33,10 +33,7 @@ def inputs(tmp_path: Path) -> Path:
         Image.fromarray(photo()).save(tmp_path / "images" / f"c{number}.png")
         if number % 2:
             Image.fromarray(RNG.integers(0, 4, (40, 48), dtype=np.uint8)).save(tmp_path / "masks" / f"c{number}.png")
-        rows.append(f"c{number}.png;P{number // 2};{number % 2};")
-        rows[-1] += "1" if number == 0 else ""
-    rows[1] = "c0.png;P0;0;1"
-    rows = [row if not row.startswith("c0") else "c0.png;P0;0;1" for row in rows]
+        rows.append(f"c{number}.png;P{number // 2};{number % 2};{'' if number % 2 else 1}")
     (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
     for number in range(2):
         Image.fromarray(photo()).save(tmp_path / "test" / f"t{number}.png")
@@ -60,11 +57,15 @@ def failure(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 
 
 def verify(*folders: Path) -> None:
-    """Run nnU-Net's own check in a process of its own."""
+    """Run nnU-Net's own check in a process of its own, with threads, since each worker would import torch."""
     code = (
-        "import sys\n"
-        "from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity\n"
-        "for folder in sys.argv[1:]: verify_dataset_integrity(folder, 1)"
+        "import sys, types\n"
+        "from multiprocessing.pool import ThreadPool\n"
+        "from nnunetv2.experiment_planning import verify_dataset_integrity as check\n"
+        "from nnunetv2.utilities import utils\n"
+        "utils.Pool = ThreadPool\n"
+        "check.multiprocessing = types.SimpleNamespace(get_context=lambda _: types.SimpleNamespace(Pool=ThreadPool))\n"
+        "for folder in sys.argv[1:]: check.verify_dataset_integrity(folder, 1)"
     )
     outcome = subprocess.run(
         [sys.executable, "-c", code, *map(str, folders)],
@@ -157,7 +158,10 @@ def test_labels_come_from_masks_only_when_asked(inputs: Path) -> None:
     for case, cue in read_cues(folder / "cues.json").cues.items():
         mask = np.asarray(Image.open(folder / "labelsTr" / f"{case}.png"))
         annotated = mask[mask < 3]
-        assert cue.labels == {"tumour": int((annotated == 1).mean() > 0.1), "stroma": int((annotated == 2).mean() > 0.1)}
+        assert cue.labels == {
+            "tumour": int((annotated == 1).mean() > 0.1),
+            "stroma": int((annotated == 2).mean() > 0.1),
+        }
 
 
 def test_an_existing_data_set_is_only_replaced_when_asked(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,8 +187,12 @@ def test_an_existing_data_set_is_only_replaced_when_asked(inputs: Path, capsys: 
 
 
 def test_nothing_is_left_after_a_failure(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (inputs / "images" / "c7.png").write_bytes((inputs / "images" / "c7.png").read_bytes()[:500])
-    failure(capsys, *arguments(inputs))
+    smooth = Image.new("RGB", (480, 400), "pink")
+    smooth.save(inputs / "images" / "c7.jpg", quality=95)
+    (inputs / "images" / "c7.png").unlink()
+    (inputs / "images" / "c7.jpg").write_bytes((inputs / "images" / "c7.jpg").read_bytes()[:-600])
+    message = failure(capsys, *arguments(inputs))  # its header is sound, so the damage shows in the midst of writing
+    assert "c7.jpg: the image is truncated or damaged" in message
     assert list((inputs / "raw").iterdir()) == []
 
 

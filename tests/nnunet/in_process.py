@@ -1,0 +1,33 @@
+"""Train in this process, as nnUNetv2_train does after reading its command line."""
+
+from __future__ import annotations
+
+import torch
+
+
+def make_trainer(continued: bool = False, number: int = 1, configuration: str = "2d"):
+    from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
+
+    trainer = get_trainer_from_args(
+        str(number), configuration, 0, "PathMambaTrainer", continue_training=continued, device=torch.device("cpu")
+    )
+    maybe_load_checkpoint(trainer, continued, False)
+    return trainer
+
+
+def train(continued: bool = False, number: int = 1):
+    trainer = make_trainer(continued, number)
+    trainer.run_training()
+    return trainer
+
+
+def last_weights(trainer) -> dict[str, torch.Tensor]:
+    from pathlib import Path
+
+    from cuescan.nnunet.checkpoint import load_checkpoint
+
+    return load_checkpoint(Path(trainer.output_folder) / "checkpoint_latest.pth")["network_weights"]
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
