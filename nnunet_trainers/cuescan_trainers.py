@@ -1,5 +1,6 @@
 """Doorway for nnU-Net: ``nnUNet_extTrainer`` points to this folder, the trainers are in the cuescan package."""
 
 from cuescan.nnunet.path_mamba_trainer import PathMambaTrainer
+from cuescan.nnunet.supervised_trainer import SupervisedTrainer
 
-__all__ = ["PathMambaTrainer"]
+__all__ = ["PathMambaTrainer", "SupervisedTrainer"]

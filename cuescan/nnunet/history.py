@@ -65,15 +65,14 @@ def draw(table: list[dict[str, float | None]], chosen: int, path: Path) -> None:
     """Draw loss, score with its parts, and dense scores where known, with a line at the chosen epoch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(8, 9), layout="constrained")
+    panels = [("training loss", ("loss",)), ("from cues", KEYS[:-2])]
+    if any(row["dense_miou"] is not None for row in table):
+        panels.append(("from masks, not used", KEYS[-2:]))
+    figure = Figure(figsize=(8, 3 * len(panels)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(3, 1, sharex=True)
-    panels = (
-        ("training loss", ("loss",)),
-        ("from cues", ("score", "leak", "vanish", "agreement_flip", "agreement_scale", "average_precision")),
-        ("from masks, not used", ("dense_miou", "dense_mdice")),
-    )
+    axes = figure.subplots(len(panels), 1, sharex=True)
     for axis, (title, keys) in zip(axes, panels, strict=True):
         for key in keys:
             points = [(row["epoch"], row[key]) for row in table if row[key] is not None]
@@ -87,6 +86,7 @@ def draw(table: list[dict[str, float | None]], chosen: int, path: Path) -> None:
     for axis in axes[1:]:
         axis.set_ylim(-0.02, 1.02)
     axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     figure.savefig(partial, format="png", dpi=100)
     partial.replace(path)

@@ -12,6 +12,7 @@ SETTINGS = {
     "nnUNet_extTrainer": str(ROOT / "nnunet_trainers"),
     "nnUNet_def_n_proc": "1",
     "nnUNet_compile": "f",
+    "OMP_WAIT_POLICY": "passive",  # threads that wait by spinning are slow beside other load
     "CUESCAN_EPOCHS": "1",
     "CUESCAN_BATCH_SIZE": "4",
     "CUESCAN_LR": "1e-3",

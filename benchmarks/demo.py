@@ -1,0 +1,138 @@
+"""Cues in, masks out: the whole path on synthetic tissue, beside nnU-Net trained on masks for the same time.
+
+    python benchmarks/demo.py [--output demo_output]
+
+Draws histology-like images, keeps only their image-level labels for training, and then runs the commands that a user
+would type: cuescan prepare and plan, nnUNetv2_train, nnUNetv2_predict, cuescan evaluate and overlay. The same images
+with their masks train nnU-Net's own network for as long, as the fully supervised bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cuescan.data.synthetic import make_histology
+from cuescan.share import share_path
+
+WEAK, DENSE = 991, 992
+TRAINING_CASES, TEST_CASES, SIZE = 120, 30, 128
+RECIPE = {
+    "CUESCAN_EPOCHS": "12",
+    "CUESCAN_BATCH_SIZE": "8",
+    "CUESCAN_LR": "1e-3",
+    "CUESCAN_WEIGHT_DECAY": "1e-5",
+    "CUESCAN_WORKERS": "0",
+}
+"""The paper's learning rate of 1e-5 needs a pretrained trunk and 100 epochs; the demo starts from random weights."""
+
+
+class Runner:
+    """Prints and runs commands with nnU-Net's folders set below one output folder."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.scripts = Path(sys.executable).parent
+        self.environment = os.environ | {
+            "nnUNet_raw": str(output / "nnUNet_raw"),
+            "nnUNet_preprocessed": str(output / "nnUNet_preprocessed"),
+            "nnUNet_results": str(output / "nnUNet_results"),
+            "nnUNet_extTrainer": str(share_path("trainers")),
+            "nnUNet_compile": "f",
+            "nnUNet_n_proc_DA": "1",
+            "nnUNet_def_n_proc": "2",
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def __call__(self, *command: str | Path, **variables: str) -> float:
+        """Run a command, show it and keep its output in a log; returns the seconds it took."""
+        words = [str(word) for word in command]
+        shown = [f"{name}={value}" for name, value in variables.items()]
+        print("$", *shown, *words, flush=True)
+        program = shutil.which(words[0], path=str(self.scripts)) or words[0]
+        log = self.output / "log.txt"
+        started = time.monotonic()
+        with log.open("a", encoding="utf-8") as stream:
+            status = subprocess.run(
+                [program, *words[1:]], env=self.environment | variables, stdout=stream, stderr=subprocess.STDOUT
+            ).returncode
+        if status:
+            print(log.read_text(encoding="utf-8")[-3000:])
+            sys.exit(f"demo: `{' '.join(words)}` ended with status {status}; its output is in {log}")
+        seconds = time.monotonic() - started
+        print(f"  {seconds:.0f} s", flush=True)
+        return seconds
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write (replaced)")
+    output = parser.parse_args().output.resolve()
+    marker = output / "log.txt"
+    if output.exists() and any(output.iterdir()) and not marker.exists():
+        sys.exit(f"demo: {output} holds files that no demo wrote; give another --output")
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    run = Runner(output)
+    begun = time.monotonic()
+
+    train, test = output / "train", output / "test"
+    make_histology(train, TRAINING_CASES, SIZE, seed=0)
+    make_histology(test, TEST_CASES, SIZE, seed=1)
+    common = ("--images", train / "images", "--cues", train / "labels.csv", "--no-background")
+    unseen = ("--test-images", test / "images", "--test-masks", test / "masks")
+    results = {}
+    for identifier, name, trainer in (
+        (WEAK, "DemoWeak", "PathMambaTrainer"),
+        (DENSE, "DemoDense", "SupervisedTrainer"),
+    ):
+        masks = () if identifier == WEAK else ("--masks", train / "masks")
+        run("cuescan", "prepare", "-d", str(identifier), "-n", name, *common, *masks, *unseen)
+        run("cuescan", "plan", "-d", str(identifier))
+        recipe = RECIPE if identifier == WEAK else {"CUESCAN_MINUTES": f"{results[WEAK]['seconds'] / 60:.2f}"}
+        seconds = run("nnUNetv2_train", str(identifier), "2d", "0", "-tr", trainer, "-device", "cpu", **recipe)
+        raw, predictions = output / "nnUNet_raw" / f"Dataset{identifier}_{name}", output / f"predictions_{name}"
+        run(
+            *("nnUNetv2_predict", "-i", raw / "imagesTs", "-o", predictions, "-d", str(identifier), "-c", "2d"),
+            *("-f", "0", "-tr", trainer, "-device", "cpu", "-npp", "1", "-nps", "1"),
+        )
+        run("cuescan", "evaluate", predictions, raw / "labelsTs")
+        scores = json.loads((predictions / "scores.json").read_text(encoding="utf-8"))
+        results[identifier] = {"seconds": seconds, "scores": scores, "predictions": predictions, "raw": raw}
+
+    weak = results[WEAK]
+    run(
+        *("cuescan", "overlay", weak["raw"] / "imagesTs", weak["predictions"], "-o", output / "overlays"),
+        *("--masks", weak["raw"] / "labelsTs"),
+    )
+    report(results, output, time.monotonic() - begun)
+
+
+def report(results: dict, output: Path, seconds: float) -> None:
+    """Print the scores of both trainings and where the pictures are."""
+    print(f"\n{TEST_CASES} unseen images, {platform.machine()}, {os.cpu_count()} cores")
+    print(f"{'trained on':34}{'training':>9}{'mDice':>8}{'mIoU':>8}")
+    for identifier, name in (
+        (WEAK, "image-level labels (PathMamba-T)"),
+        (DENSE, "masks (nnU-Net 2d), as long"),
+    ):
+        mean = results[identifier]["scores"]["mean"]
+        print(f"{name:34}{results[identifier]['seconds']:7.0f} s{mean['dice']:8.3f}{mean['iou']:8.3f}")
+    print(f"pictures: {output / 'overlays' / 'overview.png'} and overlays/cases/")
+    print(
+        f"curves:   {next(results[WEAK]['raw'].parents[1].glob('nnUNet_results/Dataset991*/*/fold_0/curves.png'), '-')}"
+    )
+    print(f"all commands together: {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
