@@ -129,7 +129,7 @@ def report(results: dict, output: Path, seconds: float) -> None:
         print(f"{name:34}{results[identifier]['seconds']:7.0f} s{mean['dice']:8.3f}{mean['iou']:8.3f}")
     print(f"pictures: {output / 'overlays' / 'overview.png'} and overlays/cases/")
     print(
-        f"curves:   {next(results[WEAK]['raw'].parents[1].glob('nnUNet_results/Dataset991*/*/fold_0/curves.png'), '-')}"
+        f"curves:   {next(results[WEAK]['raw'].parents[1].glob('nnUNet_results/Dataset991*/*/fold_0/progress.png'), '-')}"
     )
     print(f"all commands together: {seconds:.0f} s")
 

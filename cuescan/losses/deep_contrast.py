@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from cuescan.losses.generalised_mean import log_generalised_mean
 from cuescan.networks.path_mamba import PathMambaMaps, class_log_probabilities
 
+ABSENT = -30.0  # logit of a class that is not there
+
 
 def log1mexp(log_p: Tensor) -> Tensor:
     """``log(1 - exp(log_p))`` for log_p <= 0, accurate at both ends; p is held below 1 - 1e-6."""
@@ -45,21 +47,35 @@ class DeepContrastLoss(nn.Module):
     layer" without weights; we add the mean over the stages. Maps are pooled at their own resolution: the bilinear
     enlargement the paper draws hardly changes a mean over pixels.
 
+    The scan hands every token the whole image, so the patch branch can satisfy image-level labels by a fixed pattern
+    that has nothing to do with where things are. ``consistency``, which is ours, holds it to the pixel branch, whose
+    receptive field is local: a cross-entropy per pixel against the class maps Y' without the classes that the cue
+    says are absent (no gradient flows into Y').
+
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
         deep: Supervise the stages too (ablation "DCL").
+        consistency: Weight of the agreement of Y'' and of the stages with Y'; 0 is the paper's loss.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
     """
 
     def __init__(
-        self, r: float = 4.0, xi: float = 0.5, deep: bool = True, exclusive: bool = False, background: bool = True
+        self,
+        r: float = 4.0,
+        xi: float = 0.5,
+        deep: bool = True,
+        consistency: float = 1.0,
+        exclusive: bool = False,
+        background: bool = True,
     ) -> None:
         super().__init__()
         if not 0 <= xi <= 1:
             raise ValueError(f"xi must lie in [0, 1], got {xi}")
-        self.r, self.xi, self.deep = r, xi, deep
+        if consistency < 0:
+            raise ValueError(f"consistency must be at least 0, got {consistency}")
+        self.r, self.xi, self.deep, self.consistency = r, xi, deep, consistency
         self.exclusive, self.background = exclusive, background
 
     def forward(self, maps: PathMambaMaps, labels: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -74,16 +90,41 @@ class DeepContrastLoss(nn.Module):
             Scalar, float32.
         """
         log_p = self._pool(maps.patch, valid)
-        if maps.pixel is not None and self.xi > 0:
-            pixel = self._pool(maps.pixel, valid)
-            log_p = pixel if self.xi == 1 else torch.logaddexp(pixel + math.log(self.xi), log_p + math.log(1 - self.xi))
+        if maps.pixel is not None:
+            shares = [math.log(max(share, 1e-12)) for share in (self.xi, 1 - self.xi)]  # at 0: no gradient, yet a part
+            log_p = torch.logaddexp(self._pool(maps.pixel, valid) + shares[0], log_p + shares[1])
         loss = image_level_cross_entropy(log_p, labels)
-        if self.deep and maps.sides:
-            sides = [image_level_cross_entropy(self._pool(side, valid), labels) for side in maps.sides]
-            loss = loss + torch.stack(sides).mean()
+        sides = maps.sides if self.deep else []
+        if sides:
+            losses = [image_level_cross_entropy(self._pool(side, valid), labels) for side in sides]
+            loss = loss + torch.stack(losses).mean()
+        if maps.pixel is not None and self.consistency:
+            losses = [self._disagreement(student, maps.pixel, labels, valid) for student in (maps.patch, *sides)]
+            loss = loss + self.consistency * torch.stack(losses).mean()
         return loss
 
     def _pool(self, logits: Tensor, valid: Tensor | None) -> Tensor:
-        log_p = class_log_probabilities(logits, self.exclusive, self.background)[:, -logits.shape[1] :]
-        weight = None if valid is None else F.adaptive_avg_pool2d(valid.float(), (logits.shape[-2], logits.shape[-1]))
-        return log_generalised_mean(log_p, self.r, weight)
+        log_p = self._log_p(logits)[:, -logits.shape[1] :]
+        return log_generalised_mean(log_p, self.r, _weight(valid, logits))
+
+    def _log_p(self, logits: Tensor) -> Tensor:
+        return class_log_probabilities(logits, self.exclusive, self.background)
+
+    def _disagreement(self, student: Tensor, teacher: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
+        """Mean cross-entropy per pixel of the student's maps against the teacher's, at the student's resolution."""
+        size = (student.shape[-2], student.shape[-1])
+        absent = (labels == 0)[:, :, None, None]
+        known = F.interpolate(teacher.detach().float(), size=size, mode="bilinear", align_corners=False)
+        known = self._log_p(known.masked_fill(absent, ABSENT)).exp()
+        log_p = self._log_p(student)
+        entropy = -known * log_p
+        if not self.exclusive:
+            entropy = entropy - (1 - known) * F.logsigmoid(-student.float())
+        weight = _weight(valid, student)
+        entropy = entropy.sum(1, keepdim=True)
+        return entropy.mean() if weight is None else (entropy * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+def _weight(valid: Tensor | None, logits: Tensor) -> Tensor | None:
+    """Share of valid pixels below each pixel of a map, (B, 1, h, w)."""
+    return None if valid is None else F.adaptive_avg_pool2d(valid.float(), (logits.shape[-2], logits.shape[-1]))

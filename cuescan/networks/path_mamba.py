@@ -51,7 +51,8 @@ class PathMamba(nn.Module):
     Y' and one attention map. Three stages of contrastive Mamba blocks read patch tokens of the image beside tokens of
     the pixel branch. An all-MLP decoder gives Y''. The paper reduces the pixel branch to one channel; the multi-label
     supervision of its Eq. 3 needs one per class, so we keep K class maps and a separate attention map. It does not
-    say what of the pixel branch enters the blocks: we embed features, class maps and attention together.
+    say what of the pixel branch enters the blocks: we embed features, class maps and attention together, and let no
+    gradient return through the class maps, which would make them carry messages instead of classes.
 
     Args:
         in_channels: Channels of the image, at least 1.
@@ -164,7 +165,7 @@ class PathMamba(nn.Module):
             pixel = self.class_head(features)
             if self.dual:
                 attention = torch.sigmoid(self.attention_head(features))
-                pixels = torch.cat([features, torch.sigmoid(pixel), attention], dim=1)
+                pixels = torch.cat([features, torch.sigmoid(pixel.detach()), attention], dim=1)
         tokens, stages, sides = image, [], []
         for i, (downsample, stage) in enumerate(zip(self.downsamplings, self.stages, strict=True)):
             tokens = downsample(tokens)

@@ -15,6 +15,7 @@ from cuescan.errors import UserError
 
 CHANNELS = {3: 512, 4: 1024}
 STRIDES = {3: 8, 4: 16}
+BATCH_NORM = nn.modules.batchnorm._BatchNorm  # the synchronised kind of distributed training too
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -74,7 +75,7 @@ class ResNetTrunk(nn.Module):
                 raise ValueError(f"input_{name} must have {in_channels} values, one per channel, got {len(row)}")
             self.register_buffer(f"input_{name}", torch.tensor(row).view(1, -1, 1, 1), persistent=False)
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, BATCH_NORM):
                 module.eps = norm_eps
         if stride_in_first_conv:
             for layer in (self.layer2, self.layer3):
@@ -93,7 +94,7 @@ class ResNetTrunk(nn.Module):
         modules = [self] if self.frozen_norm else self._frozen_modules()
         for root in modules:
             for module in root.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, BATCH_NORM):
                     module.eval()
         return self
 

@@ -21,9 +21,7 @@ def test_equals_the_definition(seed: int, r: float, weighted: bool) -> None:
     weight = rng.integers(0, 2, (2, 1, 5, 4)).astype(float) if weighted else None
     if weight is not None:
         weight[:, :, 0, 0] = 1
-    result = log_generalised_mean(
-        torch.tensor(p).log(), r, None if weight is None else torch.tensor(weight)
-    ).exp()
+    result = log_generalised_mean(torch.tensor(p).log(), r, None if weight is None else torch.tensor(weight)).exp()
     np.testing.assert_allclose(result.numpy(), gm(p, r, weight), rtol=2e-4)
 
 

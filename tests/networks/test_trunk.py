@@ -107,3 +107,8 @@ def test_the_real_weights_respond_as_an_imagenet_network(shared_data: Path) -> N
     with torch.no_grad():
         features = trunk(torch.rand(1, 3, 64, 64))
     assert torch.isfinite(features).all() and 0.05 < features.mean() < 5
+
+
+def test_frozen_statistics_survive_the_conversion_to_synchronised_normalisation() -> None:
+    trunk = torch.nn.SyncBatchNorm.convert_sync_batchnorm(ResNetTrunk(3, 3, frozen_norm=True)).train()
+    assert not trunk.bn1.training and not trunk.layer2[0].bn1.training
