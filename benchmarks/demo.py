@@ -25,7 +25,7 @@ from cuescan.share import share_path
 WEAK, DENSE = 991, 992
 TRAINING_CASES, TEST_CASES, SIZE = 120, 30, 128
 RECIPE = {
-    "CUESCAN_EPOCHS": "12",
+    "CUESCAN_EPOCHS": "8",
     "CUESCAN_BATCH_SIZE": "8",
     "CUESCAN_LR": "1e-3",
     "CUESCAN_WEIGHT_DECAY": "1e-5",

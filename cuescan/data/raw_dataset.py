@@ -81,6 +81,7 @@ class RawDataset:
             "name": self.name,
             "channel_names": {str(number): self.header.channel_name for number in range(self.header.channels)},
             "labels": self.labels,
+            "background": self.background,
             "numTraining": training_cases,
             "file_ending": ".nii.gz" if self.header.medical else ".png",
             "overwrite_image_reader_writer": "SimpleITKIO" if self.header.medical else "NaturalImage2DIO",
