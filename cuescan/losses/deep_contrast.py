@@ -44,7 +44,8 @@ class DeepContrastLoss(nn.Module):
     """Cross-entropy of the pooled class maps of both branches (Eq. 3, 4) and of every stage's side map.
 
     The image-level prediction is ``xi GM_r(p(Y')) + (1 - xi) GM_r(p(Y''))``. The paper supervises "each network
-    layer" without weights; we add the mean over the stages. Maps are pooled at their own resolution: the bilinear
+    layer" without weights; we add the mean over the pixel branch and the stages (the sum above alone would let one
+    branch explain the label away from the other). Maps are pooled at their own resolution: the bilinear
     enlargement the paper draws hardly changes a mean over pixels.
 
     The scan hands every token the whole image, so the patch branch can satisfy image-level labels by a fixed pattern
@@ -66,7 +67,7 @@ class DeepContrastLoss(nn.Module):
         r: float = 4.0,
         xi: float = 0.5,
         deep: bool = True,
-        consistency: float = 1.0,
+        consistency: float = 4.0,
         exclusive: bool = False,
         background: bool = True,
     ) -> None:
@@ -95,8 +96,9 @@ class DeepContrastLoss(nn.Module):
             log_p = torch.logaddexp(self._pool(maps.pixel, valid) + shares[0], log_p + shares[1])
         loss = image_level_cross_entropy(log_p, labels)
         sides = maps.sides if self.deep else []
-        if sides:
-            losses = [image_level_cross_entropy(self._pool(side, valid), labels) for side in sides]
+        if self.deep:
+            layers = sides if maps.pixel is None else [maps.pixel, *sides]
+            losses = [image_level_cross_entropy(self._pool(layer, valid), labels) for layer in layers]
             loss = loss + torch.stack(losses).mean()
         if maps.pixel is not None and self.consistency:
             losses = [self._disagreement(student, maps.pixel, labels, valid) for student in (maps.patch, *sides)]

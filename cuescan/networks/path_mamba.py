@@ -20,6 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "B": {"dims": (96, 192, 384), "depths": (2, 2, 4), "state": 16},
 }
 MIN_SIZE = 32
+NECK = 256  # channels of the pixel-level features
 ABSENT_LOGIT = -50.0  # of the background where a data set has none: never the maximum, finite in half precision
 
 
@@ -47,12 +48,15 @@ class Stage(nn.ModuleList):
 class PathMamba(nn.Module):
     """PathMamba (Fan et al., MICCAI 2024), sizes T, S and B.
 
-    A MIML branch (ResNet-50's first stages, two 1x1 heads) sees pixels as instances of the image and gives class maps
-    Y' and one attention map. Three stages of contrastive Mamba blocks read patch tokens of the image beside tokens of
-    the pixel branch. An all-MLP decoder gives Y''. The paper reduces the pixel branch to one channel; the multi-label
-    supervision of its Eq. 3 needs one per class, so we keep K class maps and a separate attention map. It does not
-    say what of the pixel branch enters the blocks: we embed features, class maps and attention together, and let no
-    gradient return through the class maps, which would make them carry messages instead of classes.
+    A MIML branch (ResNet-50's first stages, a 1x1 neck, two 1x1 heads) sees pixels as instances of the image and gives
+    class maps Y' and one attention map. Three stages of contrastive Mamba blocks read patch tokens of the image beside
+    tokens of the pixel branch. An all-MLP decoder gives Y''.
+
+    The paper reduces the pixel branch to one channel; the multi-label supervision of its Eq. 3 needs one per class, so
+    we keep K class maps and a separate attention map. The neck is ours; with it a frozen trunk still has features to
+    learn. The paper does not say what of the pixel branch enters the blocks: we embed features, class maps and
+    attention together, and let no gradient return through the class maps, which would make them carry messages
+    instead of classes.
 
     Args:
         in_channels: Channels of the image, at least 1.
@@ -115,11 +119,12 @@ class PathMamba(nn.Module):
 
         self.trunk = ResNetTrunk(in_channels, **(trunk or {})) if miml else None
         if self.trunk is not None:
-            self.class_head = nn.Conv2d(self.trunk.channels, num_classes, 1)
+            self.neck = nn.Sequential(nn.Conv2d(self.trunk.channels, NECK, 1), nn.ReLU())
+            self.class_head = nn.Conv2d(NECK, num_classes, 1)
         self.dual = miml and cmb
         if self.trunk is not None and self.dual:
-            self.attention_head = nn.Conv2d(self.trunk.channels, 1, 1)
-            embedded = self.trunk.channels + num_classes + 1
+            self.attention_head = nn.Conv2d(NECK, 1, 1)
+            embedded = NECK + num_classes + 1
             self.pixel_embeddings = nn.ModuleList(nn.Conv2d(embedded, dim, 1) for dim in dims)
         previous = [in_channels, *dims[:-1]]
         self.downsamplings = nn.ModuleList(
@@ -161,7 +166,7 @@ class PathMamba(nn.Module):
         """Class maps of both branches and of the stages for an image whose sides are multiples of 16."""
         pixel = pixels = attention = None
         if self.trunk is not None:
-            features = self.trunk(image)
+            features = self.neck(self.trunk(image))
             pixel = self.class_head(features)
             if self.dual:
                 attention = torch.sigmoid(self.attention_head(features))

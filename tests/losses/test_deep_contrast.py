@@ -30,7 +30,8 @@ def plain_loss(maps: PathMambaMaps, labels: torch.Tensor, r: float = 4.0, xi: fl
         return F.binary_cross_entropy(p, labels.double())
 
     main = xi * pool(maps.pixel) + (1 - xi) * pool(maps.patch)
-    return entropy(main) + sum(entropy(pool(side)) for side in maps.sides) / len(maps.sides)
+    layers = [maps.pixel, *maps.sides]
+    return entropy(main) + sum(entropy(pool(layer)) for layer in layers) / len(layers)
 
 
 def leaves(maps: PathMambaMaps) -> list[torch.Tensor]:
@@ -104,8 +105,9 @@ def test_every_stage_is_supervised_only_when_deep() -> None:
 def test_without_a_pixel_branch_the_patch_branch_stands_alone() -> None:
     maps = random_maps(pixel=False)
     labels = torch.ones(2, 3)
-    alone = DeepContrastLoss(xi=0.0, consistency=0)(maps._replace(pixel=torch.randn(2, 3, 4, 4)), labels)
-    assert DeepContrastLoss(xi=0.5)(maps, labels).item() == pytest.approx(alone.item())
+    shallow = {"deep": False, "consistency": 0.0}
+    alone = DeepContrastLoss(xi=0.0, **shallow)(maps._replace(pixel=torch.randn(2, 3, 4, 4)), labels)
+    assert DeepContrastLoss(xi=0.5, **shallow)(maps, labels).item() == pytest.approx(alone.item())
 
 
 def test_padding_takes_no_part() -> None:
