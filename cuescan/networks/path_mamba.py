@@ -70,7 +70,8 @@ class PathMamba(nn.Module):
         cmb: Use Mamba in the blocks (ablation "CMB"); without it a block is its depthwise convolution alone, and the
             branches meet only in the average of their outputs.
         contrast: Gate by the contrast map of Eq. 2.
-        image_scale: Factor by which the image is enlarged before anything else; helps small structures.
+        image_scale: Factor by which the pixel branch sees the image enlarged. Pretrained trunks expect structures as
+            large as in photographs; the patch branch keeps the image's own scale, where the scans cost less.
         trunk: Further arguments of :class:`cuescan.networks.trunk.ResNetTrunk`.
 
     Shapes:
@@ -151,22 +152,18 @@ class PathMamba(nn.Module):
         height, width = image.shape[-2:]
         if min(height, width) < MIN_SIZE:
             raise ValueError(f"image must be at least {MIN_SIZE} x {MIN_SIZE} pixels, got {height} x {width}")
-        if self.image_scale != 1.0:
-            size = (round(height * self.image_scale), round(width * self.image_scale))
-            image = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
-        rows, columns = image.shape[-2:]
-        image = F.pad(image, (0, -columns % 16, 0, -rows % 16), mode="replicate")
+        image = F.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
         maps = self.maps(image)
         if self.deep_supervision:
             return maps
-        logits = self.combine(maps, (image.shape[-2], image.shape[-1]))[..., :rows, :columns]
-        return resize(logits, (height, width))
+        return self.combine(maps, (image.shape[-2], image.shape[-1]))[..., :height, :width]
 
     def maps(self, image: Tensor) -> PathMambaMaps:
         """Class maps of both branches and of the stages for an image whose sides are multiples of 16."""
         pixel = pixels = attention = None
         if self.trunk is not None:
-            features = self.neck(self.trunk(image))
+            size = [round(side * self.image_scale) for side in image.shape[-2:]]
+            features = self.neck(self.trunk(resize(image, size)))
             pixel = self.class_head(features)
             if self.dual:
                 attention = torch.sigmoid(self.attention_head(features))

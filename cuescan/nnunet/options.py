@@ -33,7 +33,7 @@ class TrainingOptions:
         weight_decay: of Adam.
         size: size of the network: T, S or B.
         trunk: a .safetensors file, "timm" (timm's pretrained weights), or None for random weights.
-        image_scale: factor by which the network enlarges the images.
+        image_scale: factor by which the pixel branch sees the images enlarged.
         seed: of weights, order and augmentation.
         workers: processes that load data; results do not depend on it.
         iterations: at most so many steps per epoch; None for a pass over all cases.

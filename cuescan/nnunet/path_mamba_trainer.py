@@ -60,20 +60,8 @@ class PathMambaTrainer(WeakTrainer):
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """Build PathMamba from the plans alone, as nnU-Net's inference needs it."""
-        plan = plans_manager.plans.get("cuescan")
-        if plan is None:
-            raise UserError("these plans hold no 'cuescan' entry; use the plans.json of a model that cuescan trained")
-        if num_output_channels != 1 + len(plan["classes"]):
-            raise UserError(
-                f"the network has {len(plan['classes'])} classes ({', '.join(plan['classes'])}) but dataset.json has "
-                f"{num_output_channels - 1}; use the dataset.json of the model's folder"
-            )
-        try:
-            network = PathMamba(
-                num_input_channels, len(plan["classes"]), background=plan["background"], **plan["network_arguments"]
-            )
-        except (TypeError, ValueError) as error:
-            raise UserError(f"PathMamba cannot be built: {error}; correct CUESCAN_NETWORK_ARGUMENTS") from error
+        with refusals.one_sentence():
+            network = build_network(plans_manager.plans.get("cuescan"), num_input_channels, num_output_channels)
         network.deep_supervision = enable_deep_supervision
         return network
 
@@ -93,6 +81,27 @@ class PathMambaTrainer(WeakTrainer):
         return DeepContrastLoss(
             **{"xi": network.xi, "exclusive": network.exclusive, "background": network.background} | given
         )
+
+
+def build_network(plan: Mapping[str, Any] | None, num_input_channels: int, num_output_channels: int) -> PathMamba:
+    """Build PathMamba from the 'cuescan' entry of the plans.
+
+    Raises:
+        UserError: there is no such entry, it is for other classes, or its arguments do not fit.
+    """
+    if plan is None:
+        raise UserError("these plans hold no 'cuescan' entry; use the plans.json of a model that cuescan trained")
+    if num_output_channels != 1 + len(plan["classes"]):
+        raise UserError(
+            f"the network has {len(plan['classes'])} classes ({', '.join(plan['classes'])}) but dataset.json has "
+            f"{num_output_channels - 1}; use the dataset.json of the model's folder"
+        )
+    try:
+        return PathMamba(
+            num_input_channels, len(plan["classes"]), background=plan["background"], **plan["network_arguments"]
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"PathMamba cannot be built: {error}; correct CUESCAN_NETWORK_ARGUMENTS") from error
 
 
 def check_names(given: Mapping[str, Any], target: Callable, variable: str) -> None:
