@@ -114,10 +114,15 @@ def main() -> None:
         *("cuescan", "overlay", weak["raw"] / "imagesTs", weak["predictions"], "-o", output / "overlays"),
         *("--masks", weak["raw"] / "labelsTs"),
     )
-    report(results, output, time.monotonic() - begun)
+    (fold,) = (output / "nnUNet_results").glob(f"Dataset{WEAK}_*/*/fold_0")
+    run(
+        *("cuescan", "overlay", weak["raw"] / "imagesTr", fold / "validation", "-o", output / "overlays_with_cues"),
+        *("--cues", weak["raw"] / "cues.json", "-d", str(WEAK)),
+    )
+    report(results, output, fold, time.monotonic() - begun)
 
 
-def report(results: dict, output: Path, seconds: float) -> None:
+def report(results: dict, output: Path, fold: Path, seconds: float) -> None:
     """Print the scores of both trainings and where the pictures are."""
     print(f"\n{TEST_CASES} unseen images, {platform.machine()}, {os.cpu_count()} cores")
     print(f"{'trained on':34}{'training':>9}{'mDice':>8}{'mIoU':>8}")
@@ -127,10 +132,8 @@ def report(results: dict, output: Path, seconds: float) -> None:
     ):
         mean = results[identifier]["scores"]["mean"]
         print(f"{name:34}{results[identifier]['seconds']:7.0f} s{mean['dice']:8.3f}{mean['iou']:8.3f}")
-    print(f"pictures: {output / 'overlays' / 'overview.png'} and overlays/cases/")
-    print(
-        f"curves:   {next(results[WEAK]['raw'].parents[1].glob('nnUNet_results/Dataset991*/*/fold_0/progress.png'), '-')}"
-    )
+    print(f"pictures: {output / 'overlays' / 'overview.png'}, {output / 'overlays_with_cues' / 'overview.png'}")
+    print(f"curves:   {fold / 'progress.png'}")
     print(f"all commands together: {seconds:.0f} s")
 
 
