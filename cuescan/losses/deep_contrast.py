@@ -48,16 +48,16 @@ class DeepContrastLoss(nn.Module):
     branch explain the label away from the other). Maps are pooled at their own resolution: the bilinear
     enlargement the paper draws hardly changes a mean over pixels.
 
-    The scan hands every token the whole image, so the patch branch can satisfy image-level labels by a fixed pattern
-    that has nothing to do with where things are. ``consistency``, which is ours, holds it to the pixel branch, whose
+    The scan hands every token the whole image, so the patch branch can satisfy image-level labels by a pattern that
+    has little to do with where things are. ``consistency``, which is ours, holds it to the pixel branch, whose
     receptive field is local: a cross-entropy per pixel against the class maps Y' without the classes that the cue
-    says are absent (no gradient flows into Y').
+    says are absent (no gradient flows into Y'). It steadies the masks over the epochs (``docs/results.md``).
 
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
         deep: Supervise the stages too (ablation "DCL").
-        consistency: Weight of the agreement of Y'' and of the stages with Y'; 0 is the paper's loss.
+        consistency: Weight of the agreement of Y'' and of the stages with Y', at least 0; 0 is the paper's loss.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
     """
@@ -67,7 +67,7 @@ class DeepContrastLoss(nn.Module):
         r: float = 4.0,
         xi: float = 0.5,
         deep: bool = True,
-        consistency: float = 4.0,
+        consistency: float = 0.0,
         exclusive: bool = False,
         background: bool = True,
     ) -> None:

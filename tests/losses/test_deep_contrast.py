@@ -41,7 +41,7 @@ def leaves(maps: PathMambaMaps) -> list[torch.Tensor]:
 def test_value_and_gradients_equal_the_equations() -> None:
     labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
     stable, plain = random_maps(), random_maps()
-    loss, reference = DeepContrastLoss(consistency=0)(stable, labels), plain_loss(plain, labels)
+    loss, reference = DeepContrastLoss()(stable, labels), plain_loss(plain, labels)
     assert loss.item() == pytest.approx(reference.item(), rel=1e-4)
     loss.backward()
     reference.backward()
@@ -52,15 +52,13 @@ def test_value_and_gradients_equal_the_equations() -> None:
 def test_hand_computed_value() -> None:
     flat = torch.zeros(1, 1, 2, 2)  # probability 0.5 everywhere, so every pooled value is 0.5
     maps = PathMambaMaps(flat, flat, [flat])
-    assert DeepContrastLoss(consistency=0)(maps, torch.ones(1, 1)).item() == pytest.approx(2 * math.log(2), rel=1e-5)
-    assert DeepContrastLoss(deep=False, consistency=0)(maps, torch.zeros(1, 1)).item() == pytest.approx(
-        math.log(2), rel=1e-5
-    )
+    assert DeepContrastLoss()(maps, torch.ones(1, 1)).item() == pytest.approx(2 * math.log(2), rel=1e-5)
+    assert DeepContrastLoss(deep=False)(maps, torch.zeros(1, 1)).item() == pytest.approx(math.log(2), rel=1e-5)
 
 
 def test_unknown_labels_take_no_part() -> None:
     known, unknown = random_maps(), random_maps()
-    loss = DeepContrastLoss(consistency=0)
+    loss = DeepContrastLoss()
     with_unknown = loss(unknown, torch.tensor([[1.0, NAN, 0.0], [0.0, NAN, 1.0]]))
     with_unknown.backward()
     for leaf in leaves(unknown):
@@ -71,7 +69,7 @@ def test_unknown_labels_take_no_part() -> None:
 
 def test_nothing_known_is_zero_not_nan() -> None:
     maps = random_maps()
-    loss = DeepContrastLoss(consistency=0)(maps, torch.full((2, 3), NAN))
+    loss = DeepContrastLoss()(maps, torch.full((2, 3), NAN))
     loss.backward()
     assert loss.item() == 0 and all((leaf.grad == 0).all() for leaf in leaves(maps))
 
@@ -82,14 +80,14 @@ def test_nothing_known_is_zero_not_nan() -> None:
 def test_saturated_half_precision_maps_stay_finite(dtype: torch.dtype, magnitude: float, exclusive: bool) -> None:
     extreme = [torch.full((1, 2, 16, 16), magnitude, dtype=dtype, requires_grad=True) for _ in range(3)]
     maps = PathMambaMaps(extreme[0], extreme[1], [extreme[2]])
-    loss = DeepContrastLoss(exclusive=exclusive)(maps, torch.tensor([[1.0, 0.0]]))
+    loss = DeepContrastLoss(exclusive=exclusive, consistency=1.0)(maps, torch.tensor([[1.0, 0.0]]))
     loss.backward()
     assert torch.isfinite(loss) and all(torch.isfinite(leaf.grad).all() for leaf in extreme)
 
 
 def test_a_present_class_is_pushed_up_and_an_absent_one_down() -> None:
     maps = random_maps(classes=2)
-    DeepContrastLoss(consistency=0)(maps, torch.tensor([[1.0, 0.0], [1.0, 0.0]])).backward()
+    DeepContrastLoss()(maps, torch.tensor([[1.0, 0.0], [1.0, 0.0]])).backward()
     for leaf in leaves(maps):
         assert (leaf.grad[:, 0] <= 0).all() and (leaf.grad[:, 1] >= 0).all() and leaf.grad.abs().sum() > 0
 
@@ -98,14 +96,14 @@ def test_every_stage_is_supervised_only_when_deep() -> None:
     labels = torch.ones(2, 3)
     for deep in (True, False):
         maps = random_maps()
-        DeepContrastLoss(deep=deep, consistency=0)(maps, labels).backward()
+        DeepContrastLoss(deep=deep)(maps, labels).backward()
         assert all((side.grad is not None) == deep for side in maps.sides)
 
 
 def test_without_a_pixel_branch_the_patch_branch_stands_alone() -> None:
     maps = random_maps(pixel=False)
     labels = torch.ones(2, 3)
-    shallow = {"deep": False, "consistency": 0.0}
+    shallow = {"deep": False}
     alone = DeepContrastLoss(xi=0.0, **shallow)(maps._replace(pixel=torch.randn(2, 3, 4, 4)), labels)
     assert DeepContrastLoss(xi=0.5, **shallow)(maps, labels).item() == pytest.approx(alone.item())
 
@@ -120,7 +118,7 @@ def test_padding_takes_no_part() -> None:
         [side[..., : side.shape[-1] // 2] for side in maps.sides],
     )
     labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
-    loss = DeepContrastLoss(consistency=0)
+    loss = DeepContrastLoss()
     assert loss(maps, labels, valid).item() == pytest.approx(loss(half, labels).item(), rel=1e-5)
 
 
@@ -143,7 +141,7 @@ def test_xi_is_checked() -> None:
 def test_consistency_pulls_the_patch_branch_to_the_pixel_branch_and_not_back(exclusive: bool) -> None:
     maps = random_maps(classes=2)
     unknown = torch.full((2, 2), NAN)
-    DeepContrastLoss(exclusive=exclusive, background=not exclusive)(maps, unknown).backward()
+    DeepContrastLoss(consistency=1.0, exclusive=exclusive, background=not exclusive)(maps, unknown).backward()
     assert maps.pixel.grad is None or (maps.pixel.grad == 0).all()
     target = F.interpolate(maps.pixel.detach(), size=(8, 8), mode="bilinear")
     before = maps.patch.detach()
@@ -165,7 +163,7 @@ def test_consistency_leaves_padding_out() -> None:
     maps = random_maps()
     valid = torch.ones(2, 1, 8, 8, dtype=torch.bool)
     valid[..., 4:] = False
-    DeepContrastLoss()(maps, torch.full((2, 3), NAN), valid).backward()
+    DeepContrastLoss(consistency=1.0)(maps, torch.full((2, 3), NAN), valid).backward()
     assert (maps.patch.grad[..., 4:] == 0).all() and (maps.patch.grad[..., :4] != 0).any()
 
 
