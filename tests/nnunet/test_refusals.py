@@ -9,6 +9,9 @@ import pytest
 import tiny_dataset as tiny
 from in_process import make_trainer, train
 
+from cuescan.errors import UserError
+from cuescan.nnunet.path_mamba_trainer import build_network
+
 NAME = "Dataset001_Tiny"
 
 
@@ -171,3 +174,13 @@ def test_the_command_ends_without_a_traceback(active):
     )
     assert printed.rstrip().endswith("correct or unset it")
     assert active.status == 1 and "Traceback" not in printed
+
+
+def test_a_model_of_other_classes_is_refused_in_one_sentence():
+    plan = {"classes": ["a", "b", "c"], "background": True, "network_arguments": {}}
+    with pytest.raises(UserError, match=r"3 classes \(a, b, c\) but dataset.json has 2; use the dataset.json"):
+        build_network(plan, 3, 3)
+    with pytest.raises(UserError, match="these plans hold no 'cuescan' entry"):
+        build_network(None, 3, 3)
+    with pytest.raises(UserError, match="size must be one of T, S, B, got 'XL'; correct CUESCAN_NETWORK_ARGUMENTS"):
+        build_network(plan | {"network_arguments": {"size": "XL"}}, 3, 4)
