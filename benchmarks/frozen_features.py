@@ -38,10 +38,10 @@ def extract(trunk: ResNetTrunk, images: list[np.ndarray]) -> Tensor:
     """Features (B, 1024, H / 8, W / 8) in half precision of RGB images (H, W, 3), enlarged twice."""
     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
     batch = F.interpolate(batch, scale_factor=2, mode="bilinear")
-    batch = ((batch - trunk.input_mean) / trunk.input_std).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(batch))))
-        return trunk.layer3(trunk.layer2(trunk.layer1(x))).half()
+        deep = trunk.stages(batch)[1]
+    assert deep is not None
+    return deep.half()
 
 
 def head(kind: str, classes: int) -> nn.Module:

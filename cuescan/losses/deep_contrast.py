@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuescan.losses.generalised_mean import log_generalised_mean
-from cuescan.networks.path_mamba import PathMambaMaps, class_log_probabilities
+from cuescan.networks.path_mamba import TOKEN_GRID, PathMambaMaps, class_log_probabilities
 
 ABSENT = -30.0  # logit of a class that is not there
 
@@ -128,5 +128,9 @@ class DeepContrastLoss(nn.Module):
 
 
 def _weight(valid: Tensor | None, logits: Tensor) -> Tensor | None:
-    """Share of valid pixels below each pixel of a map, (B, 1, h, w)."""
-    return None if valid is None else F.adaptive_avg_pool2d(valid.float(), (logits.shape[-2], logits.shape[-1]))
+    """Share of valid pixels below each pixel of a map, (B, 1, h, w); what the network pads is not valid either."""
+    if valid is None:
+        return None
+    height, width = valid.shape[-2:]
+    padded = F.pad(valid.float(), (0, -width % TOKEN_GRID, 0, -height % TOKEN_GRID))
+    return F.adaptive_avg_pool2d(padded, (logits.shape[-2], logits.shape[-1]))

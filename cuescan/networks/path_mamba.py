@@ -20,6 +20,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "B": {"dims": (96, 192, 384), "depths": (2, 2, 4), "state": 16},
 }
 MIN_SIZE = 32
+TOKEN_GRID = 16  # images are padded on the right and below to a multiple of it
 NECK = 256  # channels of the pixel-level features
 ABSENT_LOGIT = -50.0  # of the background where a data set has none: never the maximum, finite in half precision
 
@@ -152,7 +153,7 @@ class PathMamba(nn.Module):
         height, width = image.shape[-2:]
         if min(height, width) < MIN_SIZE:
             raise ValueError(f"image must be at least {MIN_SIZE} x {MIN_SIZE} pixels, got {height} x {width}")
-        image = F.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
+        image = F.pad(image, (0, -width % TOKEN_GRID, 0, -height % TOKEN_GRID), mode="replicate")
         maps = self.maps(image)
         if self.deep_supervision:
             return maps

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from cuescan.errors import UserError
 
 CHANNELS = {3: 512, 4: 1024}
-STRIDES = {3: 8, 4: 16}
 BATCH_NORM = nn.modules.batchnorm._BatchNorm  # the synchronised kind of distributed training too
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -100,13 +99,18 @@ class ResNetTrunk(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map an image to its pixel-level features (see the class for shapes)."""
+        x, deep = self.stages(image)
+        if deep is None:
+            return x
+        deep = nn.functional.interpolate(deep, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.cat([x, deep], dim=1)
+
+    def stages(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Maps of conv3_x (stride 8, 512 channels) and, with four stages, of conv4_x (stride 16, 1024 channels)."""
         x = ((image - self.input_mean) / self.input_std).contiguous(memory_format=torch.channels_last)
         x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
         x = self.layer2(self.layer1(x))
-        if self.layer3 is None:
-            return x
-        deep = nn.functional.interpolate(self.layer3(x), size=x.shape[-2:], mode="bilinear", align_corners=False)
-        return torch.cat([x, deep], dim=1)
+        return x, None if self.layer3 is None else self.layer3(x)
 
 
 def trunk_arguments(source: str | Path, in_channels: int) -> dict[str, Any]:

@@ -161,8 +161,8 @@ def test_consistency_does_not_teach_a_class_that_the_cue_denies() -> None:
 
 def test_consistency_leaves_padding_out() -> None:
     maps = random_maps()
-    valid = torch.ones(2, 1, 8, 8, dtype=torch.bool)
-    valid[..., 4:] = False
+    valid = torch.ones(2, 1, 16, 16, dtype=torch.bool)
+    valid[..., 8:] = False
     DeepContrastLoss(consistency=1.0)(maps, torch.full((2, 3), NAN), valid).backward()
     assert (maps.patch.grad[..., 4:] == 0).all() and (maps.patch.grad[..., :4] != 0).any()
 
@@ -170,3 +170,12 @@ def test_consistency_leaves_padding_out() -> None:
 def test_consistency_is_checked() -> None:
     with pytest.raises(ValueError, match="consistency must be at least 0, got -1"):
         DeepContrastLoss(consistency=-1)
+
+
+def test_what_the_network_pads_to_whole_tokens_takes_no_part() -> None:
+    """An image 24 wide is padded to 32: the right quarter of every map is no image."""
+    maps = random_maps()
+    DeepContrastLoss()(maps, torch.ones(2, 3), torch.ones(2, 1, 32, 24, dtype=torch.bool)).backward()
+    for leaf in leaves(maps):
+        quarter = leaf.shape[-1] // 4
+        assert (leaf.grad[..., -quarter:] == 0).all() and (leaf.grad[..., :-quarter] != 0).all()
