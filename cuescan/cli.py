@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "plan and preprocess a data set so that one patch covers each image",
     "evaluate": "score predicted masks against reference masks",
     "overlay": "draw predictions over images",
+    "doctor": "show what is installed, which backend scans on each device, and what is wrong",
     "path": "print where the trainers, bundles, schemas and scripts are",
 }
 

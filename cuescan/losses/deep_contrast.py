@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuescan.losses.generalised_mean import log_generalised_mean
-from cuescan.networks.path_mamba import TOKEN_GRID, PathMambaMaps, class_log_probabilities
+from cuescan.networks.grid import TOKEN_GRID
+from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 
 ABSENT = -30.0  # logit of a class that is not there
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from cuescan.networks.grid import scaled
 
 
 def attention_means(tokens: Tensor, attention: Tensor, quantile: float = 0.25) -> tuple[Tensor, Tensor]:
@@ -23,17 +24,17 @@ def attention_means(tokens: Tensor, attention: Tensor, quantile: float = 0.25) -
         A_s and A_w, each (B, D).
     """
     flat = attention.flatten(1).float()
-    size = max(1, int(round(quantile * flat.shape[1])))
+    size = max(1, scaled(flat.shape[1], quantile))
     pixels = tokens.flatten(2).float()
-
-    def mean_over(index: Tensor, weight: Tensor) -> Tensor:
-        chosen = pixels.gather(2, index.unsqueeze(1).expand(-1, pixels.shape[1], -1))
-        weight = weight.unsqueeze(1) + 1e-6
-        return (chosen * weight).sum(2) / weight.sum(2)
-
     strong, strong_index = flat.topk(size, dim=1)
     weak, weak_index = flat.topk(size, dim=1, largest=False)
-    return mean_over(strong_index, strong), mean_over(weak_index, 1 - weak)
+    return _mean_over(pixels, strong_index, strong), _mean_over(pixels, weak_index, 1 - weak)
+
+
+def _mean_over(pixels: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    chosen = pixels.gather(2, index.unsqueeze(1).expand(-1, pixels.shape[1], -1))
+    weight = weight.unsqueeze(1) + 1e-6
+    return (chosen * weight).sum(2) / weight.sum(2)
 
 
 def contrast_map(patches: Tensor, strong: Tensor, weak: Tensor, eta: float = 0.5) -> Tensor:
@@ -54,10 +55,10 @@ def contrast_map(patches: Tensor, strong: Tensor, weak: Tensor, eta: float = 0.5
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in [0, 1], got {eta}")
     unit = F.normalize(patches.float(), dim=1)
-
-    def cosine(vector: Tensor) -> Tensor:
-        return torch.einsum("bdhw,bd->bhw", unit, F.normalize(vector.float(), dim=1))
-
-    contrast = F.relu(cosine(strong) - eta * cosine(weak)).square()
+    contrast = F.relu(_cosine(unit, strong) - eta * _cosine(unit, weak)).square()
     peak = contrast.flatten(1).amax(1).clamp_min(1e-6)
     return (contrast / peak[:, None, None]).unsqueeze(1)
+
+
+def _cosine(unit: Tensor, vector: Tensor) -> Tensor:
+    return (unit * F.normalize(vector.float(), dim=1)[:, :, None, None]).sum(1)

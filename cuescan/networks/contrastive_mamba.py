@@ -39,19 +39,23 @@ class DCMamba(nn.Module):
         contrast: bool = True,
     ) -> None:
         super().__init__()
-        self.dual, self.eta, self.quantile, self.contrast = dual, eta, quantile, contrast
+        self.eta, self.quantile, self.contrast = eta, quantile, contrast
         self.in_projection = nn.Conv2d(dim, 2 * dim, 1)
         self.patch_scan = SelectiveScan2d(dim, state)
-        if dual:
-            self.pixel_projection = nn.Sequential(LayerNorm2d(dim), nn.Conv2d(dim, dim, 1))
-            self.pixel_scan = SelectiveScan2d(dim, state)
+        self.pixel_projection = nn.Sequential(LayerNorm2d(dim), nn.Conv2d(dim, dim, 1)) if dual else None
+        self.pixel_scan = SelectiveScan2d(dim, state) if dual else None
         self.out_projection = nn.Conv2d(dim, dim, 1)
 
     def forward(self, patches: Tensor, pixels: Tensor | None = None, attention: Tensor | None = None) -> Tensor:
         """Fuse the two granularities (see the class for shapes)."""
         patches, gate = self.in_projection(patches).chunk(2, dim=1)
         fused = self.patch_scan(patches)
-        if self.dual and pixels is not None and attention is not None:
+        if (
+            self.pixel_projection is not None
+            and self.pixel_scan is not None
+            and pixels is not None
+            and attention is not None
+        ):
             fused = self._fuse(fused, self.pixel_scan(self.pixel_projection(pixels)), attention)
         return self.out_projection(fused * nn.functional.silu(gate))
 
@@ -89,3 +93,13 @@ class ContrastiveMambaBlock(nn.Module):
         if self.norm is not None and self.mixer is not None:
             hidden = self.mixer(self.norm(patches), pixels, attention) + patches
         return self.conv(self.conv_norm(hidden)) + hidden
+
+
+class Stage(nn.ModuleList):
+    """Contrastive Mamba blocks in sequence, all of which see the same pixel tokens and attention."""
+
+    def forward(self, patches: Tensor, pixels: Tensor | None, attention: Tensor | None) -> Tensor:
+        """Apply the blocks; shapes as :class:`DCMamba`."""
+        for block in self:
+            patches = block(patches, pixels, attention)
+        return patches

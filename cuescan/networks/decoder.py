@@ -6,16 +6,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from cuescan.networks.grid import resize
 from cuescan.networks.vss import LayerNorm2d
-
-
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize a (B, C, H, W) map bilinearly to ``size`` (height, width); the same size costs nothing."""
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 class MLPDecoder(nn.Module):
@@ -41,6 +34,8 @@ class MLPDecoder(nn.Module):
 
     def forward(self, stages: list[Tensor]) -> Tensor:
         """Decode (see the class for shapes)."""
-        size = stages[0].shape[-2:]
-        maps = [resize(projection(stage), size) for projection, stage in zip(self.projections, stages, strict=True)]
+        _, _, height, width = stages[0].shape
+        maps: list[Tensor] = []
+        for i, projection in enumerate(self.projections):
+            maps.append(resize(projection(stages[i]), height, width))
         return self.classify(self.fuse(torch.cat(maps, dim=1)))

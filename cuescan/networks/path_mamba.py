@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock
-from cuescan.networks.decoder import MLPDecoder, resize
+from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock, Stage
+from cuescan.networks.decoder import MLPDecoder
+from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize
+from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 from cuescan.networks.vss import LayerNorm2d
 
@@ -19,31 +20,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "S": {"dims": (64, 128, 256), "depths": (2, 2, 2), "state": 16},
     "B": {"dims": (96, 192, 384), "depths": (2, 2, 4), "state": 16},
 }
-MIN_SIZE = 32
-TOKEN_GRID = 16  # images are padded on the right and below to a multiple of it
 NECK = 256  # channels of the pixel-level features
 ABSENT_LOGIT = -50.0  # of the background where a data set has none: never the maximum, finite in half precision
-
-
-class PathMambaMaps(NamedTuple):
-    """What the loss supervises: class logits at the networks' own resolutions, each (B, K, h, w).
-
-    ``pixel`` is Y' of the MIML branch (None without it), ``patch`` is Y'' of the decoder, ``sides`` one map per stage.
-    """
-
-    pixel: Tensor | None
-    patch: Tensor
-    sides: list[Tensor]
-
-
-class Stage(nn.ModuleList):
-    """Contrastive Mamba blocks in sequence, all of which see the same pixel tokens and attention."""
-
-    def forward(self, patches: Tensor, pixels: Tensor | None, attention: Tensor | None) -> Tensor:
-        """Apply the blocks; shapes as :class:`ContrastiveMambaBlock`."""
-        for block in self:
-            patches = block(patches, pixels, attention)
-        return patches
 
 
 class PathMamba(nn.Module):
@@ -114,20 +92,20 @@ class PathMamba(nn.Module):
             raise ValueError(f"image_scale must be positive, got {image_scale}")
         self.in_channels, self.num_classes = in_channels, num_classes
         self.background, self.exclusive = background, exclusive
-        self.xi = xi if miml else 0.0
-        self.image_scale = image_scale
+        self.background_logit = 0.0 if background else ABSENT_LOGIT
+        self.xi = float(xi) if miml else 0.0
+        self.image_scale = float(image_scale)
         self.deep_supervision = False
         dims, depths, state = SIZES[size]["dims"], SIZES[size]["depths"], SIZES[size]["state"]
 
+        dual = miml and cmb
         self.trunk = ResNetTrunk(in_channels, **(trunk or {})) if miml else None
         if self.trunk is not None:
             self.neck = nn.Sequential(nn.Conv2d(self.trunk.channels, NECK, 1), nn.ReLU())
             self.class_head = nn.Conv2d(NECK, num_classes, 1)
-        self.dual = miml and cmb
-        if self.trunk is not None and self.dual:
-            self.attention_head = nn.Conv2d(NECK, 1, 1)
-            embedded = NECK + num_classes + 1
-            self.pixel_embeddings = nn.ModuleList(nn.Conv2d(embedded, dim, 1) for dim in dims)
+        self.attention_head = nn.Conv2d(NECK, 1, 1) if dual else None
+        embedded = NECK + num_classes + 1
+        self.pixel_embeddings = nn.ModuleList(nn.Conv2d(embedded, dim, 1) for dim in (dims if dual else ()))
         previous = [in_channels, *dims[:-1]]
         self.downsamplings = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 4 if i == 0 else 2, stride=4 if i == 0 else 2), LayerNorm2d(b))
@@ -135,7 +113,7 @@ class PathMamba(nn.Module):
         )
         self.stages = nn.ModuleList(
             Stage(
-                ContrastiveMambaBlock(dim, state, mamba=cmb, dual=self.dual, eta=eta, contrast=contrast)
+                ContrastiveMambaBlock(dim, state, mamba=cmb, dual=dual, eta=eta, contrast=contrast)
                 for _ in range(depth)
             )
             for dim, depth in zip(dims, depths, strict=True)
@@ -148,36 +126,40 @@ class PathMamba(nn.Module):
         if self.trunk is not None:
             load_trunk_weights(self.trunk, source)
 
-    def forward(self, image: Tensor) -> Tensor | PathMambaMaps:
-        """Segment an image (see the class for shapes)."""
-        height, width = image.shape[-2:]
-        if min(height, width) < MIN_SIZE:
-            raise ValueError(f"image must be at least {MIN_SIZE} x {MIN_SIZE} pixels, got {height} x {width}")
-        image = F.pad(image, (0, -width % TOKEN_GRID, 0, -height % TOKEN_GRID), mode="replicate")
-        maps = self.maps(image)
-        if self.deep_supervision:
-            return maps
-        return self.combine(maps, (image.shape[-2], image.shape[-1]))[..., :height, :width]
+    def forward(self, image: Tensor) -> Tensor:
+        """Segment an image (see the class for shapes); a scripted network always gives logits."""
+        padded = pad_to_tokens(image)
+        maps = self.maps(padded)
+        if not torch.jit.is_scripting() and self.deep_supervision:
+            return maps  # type: ignore[return-value]
+        logits = self.combine(maps, (padded.shape[2], padded.shape[3]))
+        return crop(logits, image.shape[2], image.shape[3])
 
     def maps(self, image: Tensor) -> PathMambaMaps:
         """Class maps of both branches and of the stages for an image whose sides are multiples of 16."""
-        pixel = pixels = attention = None
+        pixel: Tensor | None = None
+        attention: Tensor | None = None
+        embedded: list[Tensor] = []  # what each stage sees of the pixel branch
         if self.trunk is not None:
-            size = [round(side * self.image_scale) for side in image.shape[-2:]]
-            features = self.neck(self.trunk(resize(image, size)))
+            features = self.neck(self.trunk(rescale(image, self.image_scale)))
             pixel = self.class_head(features)
-            if self.dual:
-                attention = torch.sigmoid(self.attention_head(features))
-                pixels = torch.cat([features, torch.sigmoid(pixel.detach()), attention], dim=1)
-        tokens, stages, sides = image, [], []
-        for i, (downsample, stage) in enumerate(zip(self.downsamplings, self.stages, strict=True)):
+            if self.attention_head is not None:
+                attention = torch.sigmoid(self.attention_head(features).float())  # in float16 its gradient overflows
+                pixels = torch.cat([features, torch.sigmoid(pixel.detach()), attention.to(features.dtype)], dim=1)
+                for embed in self.pixel_embeddings:
+                    embedded.append(embed(pixels))
+        tokens = image
+        stages: list[Tensor] = []
+        sides: list[Tensor] = []
+        parts = zip(self.downsamplings, self.stages, self.side_heads)  # noqa: B905, TorchScript's zip is never strict
+        for i, (downsample, stage, head) in enumerate(parts):
             tokens = downsample(tokens)
-            size = tokens.shape[-2:]
-            embedded = None if pixels is None else resize(self.pixel_embeddings[i](pixels), size)
-            stage_attention = None if attention is None else resize(attention, size)
-            tokens = stage(tokens, embedded, stage_attention)
+            _, _, height, width = tokens.shape
+            pixel_tokens = resize(embedded[i], height, width) if embedded else None
+            stage_attention = None if attention is None else resize(attention, height, width)
+            tokens = stage(tokens, pixel_tokens, stage_attention)
             stages.append(tokens)
-            sides.append(self.side_heads[i](tokens))
+            sides.append(head(tokens))
         return PathMambaMaps(pixel, self.decoder(stages), sides)
 
     def combine(self, maps: PathMambaMaps, size: tuple[int, int]) -> Tensor:
@@ -185,37 +167,18 @@ class PathMamba(nn.Module):
 
         With independent classes the background has logit 0 (probability 0.5, the natural threshold of a sigmoid).
         """
-        patch = self._log_probabilities(resize(maps.patch, size))
-        if maps.pixel is None or self.xi == 0:
-            log_p = patch
-        else:
-            pixel = self._log_probabilities(resize(maps.pixel, size))
-            log_p = torch.log(self.xi * pixel.exp() + (1 - self.xi) * patch.exp())
+        log_p = self._log_probabilities(maps.patch, size)
+        pixel = maps.pixel
+        if pixel is not None and self.xi > 0:
+            p = self._log_probabilities(pixel, size).exp()
+            log_p = torch.log(self.xi * p + (1 - self.xi) * log_p.exp())
         if self.exclusive and self.background:
             return log_p
         logits = log_p if self.exclusive else log_p - torch.log1p(-log_p.exp().clamp_max(1 - 1e-6))
-        zero = torch.full_like(logits[:, :1], 0.0 if self.background else ABSENT_LOGIT)
+        zero = torch.full_like(logits[:, :1], self.background_logit)
         return torch.cat([zero, logits], dim=1)
 
-    def _log_probabilities(self, logits: Tensor) -> Tensor:
+    def _log_probabilities(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Per-pixel log probabilities in float32, clamped to [1e-6, 1]; with a leading background if it competes."""
+        logits = resize(logits, size[0], size[1])
         return class_log_probabilities(logits, self.exclusive, self.background).clamp_min(-13.8)
-
-
-def class_log_probabilities(logits: Tensor, exclusive: bool, background: bool) -> Tensor:
-    """Log probability of each class at each pixel, in float32.
-
-    Args:
-        logits: (B, K, H, W).
-        exclusive: Classes compete by a softmax; otherwise each has its own sigmoid.
-        background: With ``exclusive``, a background of logit 0 competes too and comes first in the result.
-
-    Returns:
-        (B, K, H, W), or (B, 1 + K, H, W) with a competing background.
-    """
-    logits = logits.float()
-    if not exclusive:
-        return F.logsigmoid(logits)
-    if background:
-        logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
-    return F.log_softmax(logits, dim=1)

@@ -1,7 +1,5 @@
 """ResNet-50 trunk that turns pixels into instance features, and the loading of its pretrained weights."""
 
-from __future__ import annotations
-
 import json
 import struct
 from collections.abc import Sequence
@@ -41,7 +39,7 @@ class ResNetTrunk(nn.Module):
         image (B, in_channels, H, W) -> features (B, ``channels``, ceil(H / 8), ceil(W / 8)).
     """
 
-    input_mean: Tensor
+    input_mean: Tensor  # TorchScript reads these two, hence no postponed annotations in this file
     input_std: Tensor
 
     def __init__(
@@ -87,7 +85,7 @@ class ResNetTrunk(nn.Module):
         stages: list[list[nn.Module | None]] = [[self.conv1, self.bn1], [self.layer1], [self.layer2], [self.layer3]]
         return [module for stage in stages[: self.frozen] for module in stage if module is not None]
 
-    def train(self, mode: bool = True) -> ResNetTrunk:
+    def train(self, mode: bool = True) -> "ResNetTrunk":
         """Set the mode; frozen normalisation layers stay in evaluation mode."""
         super().train(mode)
         modules = [self] if self.frozen_norm else self._frozen_modules()

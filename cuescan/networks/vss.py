@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from cuescan.scan import cross_merge, cross_scan, selective_scan
+from cuescan.scan import four_ways, route_scan
 
 
 class SelectiveScan2d(nn.Module):
@@ -52,26 +52,22 @@ class SelectiveScan2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scan a feature map (see the class for shapes)."""
         batch, dim, height, width = x.shape
-        routes = cross_scan(self.activation(self.conv(x)))
-        projected = torch.einsum("bkdl,kcd->bkcl", routes, self.project)
+        tokens = self.activation(self.conv(x)).flatten(2).transpose(1, 2).contiguous()
+        projected = torch.einsum("bld,kcd->bkcl", tokens, self.project)
         step, B, C = projected.split([self.dt_rank, self.state, self.state], dim=2)
-        step = torch.einsum("bkrl,kdr->bkdl", step, self.dt_weight)
-        with torch.autocast(device_type=x.device.type, enabled=False):
-            scanned = cast(
-                Tensor,
-                selective_scan(
-                    routes.reshape(batch, 4 * dim, -1).float(),
-                    step.reshape(batch, 4 * dim, -1).float(),
-                    -torch.exp(self.A_log.float()),
-                    B.float(),
-                    C.float(),
-                    self.D.float(),
-                    delta_bias=self.dt_bias.float(),
-                    delta_softplus=True,
-                ),
-            )
-        merged = cross_merge(scanned.view(batch, 4, dim, -1), height, width)
-        return self.norm(merged.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        step = torch.matmul(step.transpose(2, 3), self.dt_weight.transpose(1, 2))
+        scanned = route_scan(
+            tokens.transpose(1, 2).float(),
+            step.transpose(2, 3).float(),
+            -torch.exp(self.A_log.float()).view(4, dim, -1),
+            B.float(),
+            C.float(),
+            four_ways(height, width, x.device),
+            self.D.float().view(4, dim),
+            delta_bias=self.dt_bias.float().view(4, dim),
+            delta_softplus=True,
+        )
+        return self.norm(scanned.transpose(1, 2)).transpose(1, 2).view(batch, dim, height, width)
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -79,4 +75,5 @@ class LayerNorm2d(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each pixel's channel vector."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        x = x.permute(0, 2, 3, 1)
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)

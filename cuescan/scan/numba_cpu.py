@@ -6,22 +6,29 @@ pass, which computes the states in between again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
 from torch import Tensor
 
+from cuescan.scan.lanes import LANES
 from cuescan.scan.naive import selective_scan_naive
-from cuescan.scan.numba_kernels import BLOCK, backward, forward
+from cuescan.scan.numba_backward import backward
+from cuescan.scan.numba_cache import compiled
+from cuescan.scan.numba_kernels import forward
+from cuescan.scan.numba_plan import Plan
+from cuescan.scan.numba_tiles import BLOCK
 from cuescan.scan.threads import run_in_threads
 
 _ARGUMENTS = (
-    "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z, Tensor? delta_bias, "
-    "bool delta_softplus"
+    "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? delta_bias, bool delta_softplus, "
+    "Tensor? routes"
 )
-Array = NDArray[np.float32]
+_LIBRARY = torch.library.Library("cuescan", "FRAGMENT")
+_LIBRARY.define(f"scan_numba({_ARGUMENTS}) -> (Tensor, Tensor, Tensor)")
+_LIBRARY.define(f"scan_numba_backward({_ARGUMENTS}, Tensor states, Tensor dy, Tensor dlast) -> Tensor[]")
 
 
 def selective_scan_numba(
@@ -30,116 +37,147 @@ def selective_scan_numba(
     A: Tensor,
     B: Tensor,
     C: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
-    delta_softplus: bool = False,
+    D: Tensor | None,
+    delta_bias: Tensor | None,
+    delta_softplus: bool,
+    routes: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """As :func:`cuescan.scan.naive.selective_scan_naive`, in float32; float64 arguments are passed on to it."""
-    arguments = (u, delta, A, B, C, D, z, delta_bias)
-    if any(tensor is not None and tensor.dtype == torch.float64 for tensor in arguments):
-        return selective_scan_naive(*arguments, delta_softplus)  # type: ignore[arg-type]
-    y, last_state, _ = _scan(*arguments, delta_softplus)
+    for tensor in (u, delta, A, B, C, D, delta_bias):
+        if tensor is not None and tensor.dtype == torch.float64:
+            return selective_scan_naive(u, delta, A, B, C, D, delta_bias, delta_softplus, routes)
+    scan = torch.ops.cuescan.scan_numba
+    y, last_state, _ = scan(u, delta, A, B, C, D, delta_bias, delta_softplus, routes)
     return y, last_state
 
 
-def _array(tensor: Tensor) -> Array:
-    return tensor.detach().to(torch.float32).contiguous().numpy()
+def _float(tensor: Tensor) -> Tensor:
+    return tensor.detach().to(torch.float32)
 
 
-def _arrays(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: Tensor | None, bias: Tensor | None
-) -> list[Array]:
-    """The kernels' array arguments, with zeros for an absent D or bias and nothing for an absent z."""
-    dim = u.shape[1]
-    given = [_array(tensor) for tensor in (u, delta, A, B, C)]
-    given.append(_array(D) if D is not None else np.zeros(dim, np.float32))
-    given.append(_array(z) if z is not None else np.empty((0, 0, 0), np.float32))
-    given.append(_array(bias) if bias is not None else np.zeros(dim, np.float32))
-    return given
+def _even(tensor: Tensor) -> Tensor:
+    """Add a state of zeros on the last axis where their number is odd: the kernels run states in pairs."""
+    odd = tensor.shape[-1] % 2
+    return F.pad(_float(tensor), (0, 1)) if odd else _float(tensor).contiguous()
 
 
-def _work(u: Tensor, B: Tensor) -> tuple[int, int]:
-    """Channels per work item and number of items: from the shapes alone, so that every sum has one order."""
-    (batch, dim, _), groups = u.shape, B.shape[1]
-    per_group = dim // groups
-    chunk = min(per_group, max(8, batch * dim // 64))
-    return chunk, batch * groups * -(-per_group // chunk)
+def _arguments(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, bias: Tensor | None, softplus: bool,
+    routes: Tensor | None,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The kernels' arguments from u to in_order."""
+    number, dim, length = delta.shape[1:]
+    order = torch.arange(length)[None] if routes is None else routes
+    skip, offset = (torch.zeros(number, dim) if each is None else _float(each) for each in (D, bias))
+    return (
+        *(_float(u), _float(delta), _even(A), _even(B.transpose(3, 4)), _even(C.transpose(3, 4))),
+        *(skip.unsqueeze(2).contiguous(), offset.unsqueeze(2).contiguous(), softplus),
+        *(order.to(torch.int32).contiguous(), routes is None),
+    )
 
 
-@torch.library.custom_op(
-    "cuescan::selective_scan_numba", mutates_args=(), schema=f"({_ARGUMENTS}) -> (Tensor, Tensor, Tensor)"
-)
-def _scan(u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, z: Any, bias: Any, softplus: Any) -> Any:
-    (batch, dim, length), state_size = u.shape, A.shape[1]
-    arrays = _arrays(u, delta, A, B, C, D, z, bias)
-    y = np.empty((batch, dim, length), np.float32)
-    states = np.empty((batch, dim, -(-length // BLOCK) + 1, state_size), np.float32)
-    chunk, items = _work(u, B)
-    gated = z is not None
-    run_in_threads(lambda start, stop: forward(start, stop, chunk, *arrays, softplus, gated, y, states), items)
-    checkpoints = torch.from_numpy(states)
-    return torch.from_numpy(y).to(u.dtype), checkpoints[:, :, -1].clone(), checkpoints
+def _like(tensor: Tensor, *shape: int) -> Tensor:
+    """An empty float32 (..., dim, length) whose channels are adjacent in memory where those of ``tensor`` are."""
+    if tensor.stride(-2) == 1:
+        shape = (*shape[:-2], shape[-1], shape[-2])
+        return tensor.new_empty(shape, dtype=torch.float32).transpose(-1, -2)
+    return tensor.new_empty(shape, dtype=torch.float32)
 
 
-@_scan.register_fake
-def _(u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, z: Any, bias: Any, softplus: Any) -> Any:
-    (batch, dim, length), state_size = u.shape, A.shape[1]
-    checkpoints = A.new_empty((batch, dim, -(-length // BLOCK) + 1, state_size), dtype=torch.float32)
-    last_state = A.new_empty((batch, dim, state_size), dtype=torch.float32)
-    return u.new_empty((batch, dim, length)), last_state, checkpoints
+def _merge(parts: Tensor) -> Tensor:
+    """The sum over the splits, laid out as each of them."""
+    if len(parts) == 1:
+        return parts[0]
+    return parts.transpose(-1, -2).sum(0).transpose(-1, -2) if parts.stride(-2) == 1 else parts.sum(0)
 
 
-@torch.library.custom_op(
-    "cuescan::selective_scan_numba_backward",
-    mutates_args=(),
-    schema=f"({_ARGUMENTS}, Tensor checkpoints, Tensor dy, Tensor dlast) -> Tensor[]",
-)
+def _run(kernel: Callable[..., None], plan: Plan, *arguments: Any) -> None:
+    work = compiled(kernel)
+    arrays = [value.numpy() if isinstance(value, Tensor) else value for value in arguments]
+    run_in_threads(lambda start, stop: work(start, stop, plan.run, plan.splits, *arrays), plan.items)
+
+
+def _scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, bias: Tensor | None, softplus: bool,
+    routes: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    plan = Plan.of(u, B)
+    y, last_state, states = _outputs(u, B, plan)
+    _run(forward, plan, *_arguments(u, delta, A, B, C, D, bias, softplus, routes), y, last_state, states)
+    return _merge(y).to(u.dtype), last_state[..., : A.shape[-1]].contiguous(), states
+
+
+def _outputs(u: Tensor, B: Tensor, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
+    (batch, dim, length), (_, number, groups, state_size, _) = u.shape, B.shape
+    padded = state_size + state_size % 2
+    last_state = u.new_empty((batch, number, dim, padded), dtype=torch.float32)
+    blocks = (batch, number, groups * plan.chunks, -(-length // BLOCK), padded, LANES)
+    return _like(u, plan.splits, *u.shape), last_state, u.new_empty(blocks, dtype=torch.float32)
+
+
+def _scan_fake(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    y, last_state, states = _outputs(u, B, Plan.of(u, B))
+    return y[0].to(u.dtype), last_state[..., : A.shape[-1]].contiguous(), states
+
+
 def _scan_backward(
-    u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, z: Any, bias: Any, softplus: Any, checkpoints: Any, dy: Any,
-    dlast: Any,
-) -> Any:  # fmt: skip
-    (batch, dim, length), (groups, state_size) = u.shape, B.shape[1:3]
-    arrays = _arrays(u, delta, A, B, C, D, z, bias)
-    chunk, items = _work(u, B)
-    du, ddelta = np.empty((2, batch, dim, length), np.float32)
-    dz = np.empty_like(arrays[6])
-    dA = np.zeros((batch, dim, state_size), np.float32)
-    dB, dC = np.zeros((2, items, state_size, length), np.float32)
-    dD, dbias = np.zeros((2, batch, dim), np.float32)
-    carry = _array(dlast.clone())
-    before = (chunk, *arrays, softplus, z is not None, _array(checkpoints), _array(dy), carry)
-    gradients = (du, ddelta, dA, dB, dC, dD, dz, dbias)
-    run_in_threads(lambda start, stop: backward(start, stop, *before, *gradients), items)
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, bias: Tensor | None, softplus: bool,
+    routes: Tensor | None, states: Tensor, dy: Tensor, dlast: Tensor,
+) -> list[Tensor]:  # fmt: skip
+    (batch, dim, length), (_, number, groups, state_size, _) = u.shape, B.shape
+    plan = Plan.of(u, B)
+    padded = states.shape[-2]
+    du, ddelta = _like(u, plan.splits, *u.shape), _like(delta, *delta.shape)
+    dA = torch.empty(batch, number, dim, padded)
+    dD, dbias = torch.empty(2, batch, number, dim, 1)
+    dB, dC = torch.empty(2, plan.items, number // plan.splits, length, padded)
+    arguments = _arguments(u, delta, A, B, C, D, bias, softplus, routes)
+    gradients = (du, ddelta, dA, dB, dC, dD, dbias)
+    _run(backward, plan, *arguments, states, _float(dy), _even(dlast), *gradients)
 
-    grouped = (batch, groups, items // (batch * groups), state_size, length)
-    found = [du, ddelta, dA.sum(0), dB.reshape(grouped).sum(2), dC.reshape(grouped).sum(2)]
-    found += [dD.sum(0)] if D is not None else []
-    found += [dz] if z is not None else []
-    found += [dbias.sum(0)] if bias is not None else []
-    given = [tensor for tensor in (u, delta, A, B, C, D, z, bias) if tensor is not None]
-    return [torch.from_numpy(array).to(tensor.dtype) for array, tensor in zip(found, given, strict=True)]
+    shares = (batch, plan.splits, groups, -1, number // plan.splits, length, padded)
+    dB, dC = (
+        share.view(shares).sum(3).transpose(2, 3).reshape(batch, number, groups, length, padded)[..., :state_size]
+        for share in (dB, dC)
+    )
+    found = [_merge(du), ddelta, dA.sum(0)[..., :state_size], dB.transpose(3, 4), dC.transpose(3, 4)]
+    found += [total.sum(0).squeeze(2) for total, given in ((dD, D), (dbias, bias)) if given is not None]
+    return [each.to(given.dtype) for each, given in zip(found, _given(u, delta, A, B, C, D, bias), strict=True)]
 
 
-@_scan_backward.register_fake
-def _(
-    u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, z: Any, bias: Any, softplus: Any, checkpoints: Any, dy: Any,
-    dlast: Any,
-) -> Any:  # fmt: skip
-    given = [tensor for tensor in (u, delta, A, B, C, D, z, bias) if tensor is not None]
-    return [tensor.new_empty(tensor.shape) for tensor in given]
+def _given(*tensors: Tensor | None) -> list[Tensor]:
+    return [tensor for tensor in tensors if tensor is not None]
+
+
+def _scan_backward_fake(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, bias: Tensor | None, softplus: bool,
+    routes: Tensor | None, states: Tensor, *rest: Any,
+) -> list[Tensor]:  # fmt: skip
+    """Laid out in memory as the real ones: B's and C's gradients with neighbouring states."""
+    (batch, number, groups, state_size, length), dim, padded = B.shape, u.shape[1], states.shape[-2]
+    weights = (batch, number, groups, length, padded)
+    dB, dC = (states.new_empty(weights)[..., :state_size].transpose(3, 4) for _ in range(2))
+    dA = states.new_empty((number, dim, padded))[..., :state_size]
+    found = [_like(u, *u.shape), _like(delta, *delta.shape), dA, dB, dC]
+    found += [states.new_empty((number, dim)) for _ in _given(D, bias)]
+    return [each.to(given.dtype) for each, given in zip(found, _given(u, delta, A, B, C, D, bias), strict=True)]
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    *tensors, ctx.softplus = inputs
+    *tensors, ctx.softplus, routes = inputs
     ctx.set_materialize_grads(True)
-    ctx.save_for_backward(*tensors, output[2])
+    ctx.save_for_backward(*tensors, routes, output[2])
 
 
-def _gradients(ctx: Any, dy: Tensor, dlast: Tensor, _checkpoints: Tensor) -> tuple[Tensor | None, ...]:
-    *tensors, checkpoints = ctx.saved_tensors
-    found = iter(_scan_backward(*tensors, ctx.softplus, checkpoints, dy, dlast))
-    return (*(None if tensor is None else next(found) for tensor in tensors), None)
+def _gradients(ctx: Any, dy: Tensor, dlast: Tensor, _states: Tensor) -> tuple[Tensor | None, ...]:
+    *tensors, routes, states = ctx.saved_tensors
+    backward = torch.ops.cuescan.scan_numba_backward
+    found = iter(backward(*tensors, ctx.softplus, routes, states, dy, dlast))
+    return (*(None if tensor is None else next(found) for tensor in tensors), None, None)
 
 
-_scan.register_autograd(_gradients, setup_context=_save)
+_LIBRARY.impl("scan_numba", _scan, "CPU")
+_LIBRARY.impl("scan_numba_backward", _scan_backward, "CPU")
+torch.library.register_fake("cuescan::scan_numba", _scan_fake, lib=_LIBRARY)
+torch.library.register_fake("cuescan::scan_numba_backward", _scan_backward_fake, lib=_LIBRARY)
+torch.library.register_autograd("cuescan::scan_numba", _gradients, setup_context=_save, lib=_LIBRARY)

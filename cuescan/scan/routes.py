@@ -1,4 +1,4 @@
-"""The four routes along which a 2-D map is scanned (VMamba, arXiv 2401.10166, section 4.2)."""
+"""Routes along which positions are scanned: permutations that the backends follow, so that no copy is reordered."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import torch
 from torch import Tensor
 
 
-def cross_scan(x: Tensor) -> Tensor:
-    """Unroll a map along four routes: row-major, column-major, and these two reversed.
+def both_ways(length: int, device: torch.device) -> Tensor:
+    """A sequence forwards and backwards.
 
     Args:
-        x: (batch, channels, height, width).
+        length: Number of positions.
+        device: Where the routes are needed.
 
     Returns:
-        (batch, 4, channels, height * width).
+        (2, length) int32, the position at each step.
     """
-    rows, columns = x.flatten(2), x.transpose(2, 3).flatten(2)
-    return torch.stack([rows, columns, rows.flip(2), columns.flip(2)], dim=1)
+    forwards = torch.arange(length, dtype=torch.int32, device=device)
+    return torch.stack([forwards, forwards.flip(0)])
 
 
-def cross_merge(y: Tensor, height: int, width: int) -> Tensor:
-    """Put the four routes back in place and add them; ``cross_merge(cross_scan(x), H, W)`` is 4 x.
+def four_ways(height: int, width: int, device: torch.device) -> Tensor:
+    """A map by rows, by columns, and these two backwards (VMamba, arXiv 2401.10166, section 4.2).
 
     Args:
-        y: (batch, 4, channels, height * width), the routes in :func:`cross_scan`'s order.
         height: Rows of the map.
         width: Columns of the map.
+        device: Where the routes are needed.
 
     Returns:
-        (batch, channels, height, width).
+        (4, height * width) int32, the row-major position at each step.
     """
-    batch, _, channels, _ = y.shape
-    rows = y[:, 0] + y[:, 2].flip(2)
-    columns = y[:, 1] + y[:, 3].flip(2)
-    return rows.view(batch, channels, height, width) + columns.view(batch, channels, width, height).transpose(2, 3)
+    rows = torch.arange(height * width, dtype=torch.int32, device=device)
+    columns = rows.view(height, width).t().reshape(-1)
+    return torch.stack([rows, columns, rows.flip(0), columns.flip(0)])

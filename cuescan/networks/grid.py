@@ -1,0 +1,50 @@
+"""Sizes of images and maps: padding to whole tokens, and resizing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+MIN_SIZE = 32
+TOKEN_GRID = 16  # images are padded on the right and below to a multiple of it
+
+
+def pad_to_tokens(image: Tensor, least: int = MIN_SIZE, grid: int = TOKEN_GRID) -> Tensor:
+    """Pad an image (B, C, H, W) on the right and below to whole tokens.
+
+    Raises:
+        ValueError: The image is too small.
+    """
+    height, width = image.shape[2], image.shape[3]
+    if height < least or width < least:
+        raise ValueError(f"image must be at least {least} x {least} pixels, got {height} x {width}")
+    return F.pad(image, [0, -width % grid, 0, -height % grid], mode="replicate")
+
+
+def crop(x: Tensor, height: int, width: int) -> Tensor:
+    """The upper left part of a (B, C, H, W) map, copied: a view's strides would fix the sizes for torch.export."""
+    rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
+    return x.index_select(2, rows).index_select(3, columns)
+
+
+def resize(x: Tensor, height: int, width: int) -> Tensor:
+    """Resize a (B, C, H, W) map bilinearly; the same size costs nothing."""
+    if x.shape[2] == height and x.shape[3] == width:
+        return x
+    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def rescale(x: Tensor, factor: float) -> Tensor:
+    """Enlarge a (B, C, H, W) map bilinearly, to whole pixels; a factor of 1 costs nothing."""
+    if factor == 1:
+        return x
+    size = [scaled(x.shape[2], factor), scaled(x.shape[3], factor)]
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def scaled(n: int, factor: float) -> int:
+    """``round(n * factor)`` in integers, as torch.export can save it where n is open; the factor has six decimals."""
+    millionths = int(round(factor * 1_000_000))
+    odd = n * millionths // 1_000_000 % 2  # halves go to the even neighbour
+    return (2 * n * millionths + 999_999 + odd) // 2_000_000

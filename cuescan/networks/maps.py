@@ -1,0 +1,37 @@
+"""Class maps that PathMamba gives, and the probabilities that they stand for."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class PathMambaMaps(NamedTuple):
+    """What the loss supervises: class logits at the networks' own resolutions, each (B, K, h, w).
+
+    ``pixel`` is Y' of the MIML branch (None without it), ``patch`` is Y'' of the decoder, ``sides`` one map per stage.
+    """
+
+    pixel: Tensor | None
+    patch: Tensor
+    sides: list[Tensor]
+
+
+def class_log_probabilities(logits: Tensor, exclusive: bool, background: bool) -> Tensor:
+    """Log probability of each class at each pixel, in float32.
+
+    Args:
+        logits: (B, K, H, W).
+        exclusive: Classes compete by a softmax; otherwise each has its own sigmoid.
+        background: With ``exclusive``, a background of logit 0 competes too and comes first in the result.
+
+    Returns:
+        (B, K, H, W), or (B, 1 + K, H, W) with a competing background.
+    """
+    logits = logits.float()
+    if not exclusive:
+        return F.logsigmoid(logits)
+    if background:
+        logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+    return F.log_softmax(logits, dim=1)
