@@ -1,6 +1,6 @@
 """Time, memory and limits of the selective scan, beside mamba.py, mamba_ssm's reference and plain torch.
 
-    python benchmarks/scan.py                                  all tables, under five minutes on two cores
+    python benchmarks/scan.py                                  all tables, minutes on two quiet cores
     python benchmarks/scan.py --sizes full --figure docs/figures/scan_length.png --json scan.json
     python benchmarks/scan.py --only A E --threads 8           two tables, eight threads
     python benchmarks/scan.py --device cuda                    triton and, if it is there, mamba_ssm's kernel
@@ -59,8 +59,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=positive, default=2, help="torch's threads (default: 2)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=positive, help="rounds in turns (default: by --sizes)")
-    parser.add_argument("--limit-seconds", type=float, default=2, help="D: no calls longer than this (default: 2)")
-    parser.add_argument("--limit-gb", type=float, default=6, help="D: no calls that take more (default: 6)")
+    parser.add_argument(
+        "--limit-seconds",
+        type=float,
+        default=2,
+        help="D: a contestant stops where its next call would take longer (default: 2)",
+    )
+    parser.add_argument("--limit-gb", type=float, default=6, help="D: or where it would take more memory (default: 6)")
     parser.add_argument("--figure", type=Path, help="D: write time over length to this file")
     parser.add_argument("--json", type=Path, help="write everything, with each single time, to this file")
     arguments = parser.parse_args()

@@ -66,7 +66,7 @@ def draw(found: dict[str, dict[int, list[float]]], settings: Settings, path: Pat
         lengths = sorted(times)
         medians = [1e3 * summary(times[length])["median"] for length in lengths]
         axes.plot(lengths, medians, marker="o", markersize=4, color=colour)
-        place = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "fontsize": 11}
+        place = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "fontsize": 11}
         axes.annotate(name, (lengths[-1], medians[-1]), color=colour, **place)
     lengths = settings.preset.lengths
     first = next(iter(found.values()))
@@ -77,7 +77,8 @@ def draw(found: dict[str, dict[int, list[float]]], settings: Settings, path: Pat
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
-    axes.set_xlim(lengths[0] / 1.3, lengths[-1] * 2.6)
+    axes.set_xlim(lengths[0] / 1.3, lengths[-1] * 1.6)
+    axes.set_ylim(top=2 * axes.get_ylim()[1])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if value < 1e3 else f"{value:,.0f}")
     axes.set_xlabel("length")
     axes.set_ylabel("milliseconds, forward and backward")
@@ -103,7 +104,8 @@ def table(settings: Settings) -> list[dict[str, Any]]:
     slopes = {name: slope(times) for name, times in found.items()}
     shown = "".join(f"{'-' if value is None else f'{value:.2f}':>12}" for value in slopes.values())
     print(f"    exponent  {shown}   (over the last three doublings; 1 is linear)")
-    print(f"    stopped before {settings.limit_seconds:g} s a call or {settings.limit_bytes / 1e9:g} GB")
+    print(f"    each stops where twice its last time exceeds {settings.limit_seconds:g} s, or its memory "
+          f"{settings.limit_bytes / 1e9:g} GB")  # fmt: skip
     if settings.figure:
         draw(found, settings, settings.figure)
         print(f"    drawn to {settings.figure}")

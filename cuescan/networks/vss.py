@@ -53,15 +53,15 @@ class SelectiveScan2d(nn.Module):
         """Scan a feature map (see the class for shapes)."""
         batch, dim, height, width = x.shape
         tokens = self.activation(self.conv(x)).flatten(2).transpose(1, 2).contiguous()
-        projected = torch.einsum("bld,kcd->bkcl", tokens, self.project)
-        step, B, C = projected.split([self.dt_rank, self.state, self.state], dim=2)
-        step = torch.matmul(step.transpose(2, 3), self.dt_weight.transpose(1, 2))
+        projected = F.linear(tokens, self.project.flatten(0, 1)).view(batch, height * width, 4, -1)
+        step, B, C = projected.split([self.dt_rank, self.state, self.state], dim=3)
+        step = torch.einsum("blkr,kdr->kbld", step, self.dt_weight)
         scanned = route_scan(
             tokens.transpose(1, 2).float(),
-            step.transpose(2, 3).float(),
+            step.permute(1, 0, 3, 2).float(),
             -torch.exp(self.A_log.float()).view(4, dim, -1),
-            B.float(),
-            C.float(),
+            B.permute(0, 2, 3, 1).float(),
+            C.permute(0, 2, 3, 1).float(),
             four_ways(height, width, x.device),
             self.D.float().view(4, dim),
             delta_bias=self.dt_bias.float().view(4, dim),

@@ -96,9 +96,9 @@ def backward(
     """Gradients, from dy and the last state's gradient.
 
     du (splits, batch, dim, length) remains to be summed over splits; dA, dD and dbias (batch, R, dim, state or 1) over
-    the batch; dB and dC (items, routes of a split, length, state) over the items of a group.
+    the batch; dB and dC (items, routes of a split, state, length) over the items of a group.
     """
-    length, (number, groups, _, state_size) = u.shape[2], B.shape[1:]
+    length, (number, groups, state_size) = u.shape[2], B.shape[1:4]
     per_group, per_split = u.shape[1] // groups, number // splits
     chunks, blocks = -(-per_group // LANES), states.shape[3]
     inputs, steps, drive, slope, out = tile(BLOCK), tile(BLOCK), tile(BLOCK), tile(BLOCK), tile(BLOCK)
@@ -126,8 +126,8 @@ def backward(
                     read_tile(u[b], first, width, visited, in_order, inputs)
                     read_tile(delta[b, r], first, width, visited, in_order, steps)
                     read_tile(dy[b], first, width, visited, in_order, out)
-                    read_weights(B[b, r, group], visited, slope, B_here)
-                    read_weights(C[b, r, group], visited, slope, C_here)
+                    read_weights(B[b, r, group], visited, in_order, slope, B_here)
+                    read_weights(C[b, r, group], visited, in_order, slope, C_here)
                     prepare_back(steps, visited.size, offset, use_softplus, slope)
                     count = -(-visited.size // LANES) * LANES
                     for t in range(visited.size, count):  # steps of 0 with no input and no output change nothing
@@ -145,8 +145,8 @@ def backward(
                             count, steps, drive, rate, B_here, C_here, n, decay, history, out, ddrive, dsteps, carry,
                             dA_here, quarters, dB_here, dC_here,
                         )  # fmt: skip
-                    write_weights(dB_here, dB[item, route], visited, chunk > begin, decay)
-                    write_weights(dC_here, dC[item, route], visited, chunk > begin, decay)
+                    write_weights(dB_here, dB[item, route], visited, in_order, chunk > begin, decay)
+                    write_weights(dC_here, dC[item, route], visited, in_order, chunk > begin, decay)
                     dD_block, dbias_block = broadcast(ZERO), broadcast(ZERO)
                     for t in range(visited.size):
                         value, weight, dinput = get(inputs, t), get(out, t), get(ddrive, t)

@@ -26,14 +26,14 @@ def _packed(dimensions: int) -> Any:
 
 # start, stop, run, splits, u, delta, A, B, C, D, bias, use_softplus, order, in_order
 _FIRST = (
-    *(intp, intp, intp, intp, _any(3), _any(4), _packed(3), _packed(5), _packed(5), _packed(3), _packed(3)),
+    *(intp, intp, intp, intp, _any(3), _any(4), _packed(3), _any(5), _any(5), _packed(3), _packed(3)),
     *(boolean, types.Array(int32, 2, "C"), boolean),
 )
 _SIGNATURES = {
     forward: (*_FIRST, _any(4), _packed(4), _packed(6)),
     backward: (
         *(*_FIRST, _packed(6), _any(3), _packed(4), _any(4), _any(4)),
-        *(_packed(4), _packed(4), _packed(4), _packed(4), _packed(4)),
+        *(_packed(4), _any(4), _any(4), _packed(4), _packed(4)),
     ),
 }
 

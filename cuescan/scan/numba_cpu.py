@@ -55,10 +55,23 @@ def _float(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.float32)
 
 
-def _even(tensor: Tensor) -> Tensor:
-    """Add a state of zeros on the last axis where their number is odd: the kernels run states in pairs."""
-    odd = tensor.shape[-1] % 2
-    return F.pad(_float(tensor), (0, 1)) if odd else _float(tensor).contiguous()
+def _even(tensor: Tensor, axis: int) -> Tensor:
+    """In float32, with a state of zeros more where their number is odd: the kernels run states in pairs."""
+    tensor = _float(tensor)
+    return F.pad(tensor, (0, 0) * (-1 - axis) + (0, 1)) if tensor.shape[axis] % 2 else tensor
+
+
+def _adjacent(tensor: Tensor) -> Tensor:
+    """With neighbours in memory along one of the last two axes, as the kernels read fast."""
+    return tensor if 1 in tensor.stride()[-2:] else tensor.contiguous()
+
+
+def _weights(tensor: Tensor, routes: Tensor | None) -> Tensor:
+    """B or C; along routes with neighbouring states, so that a position is one piece of memory."""
+    tensor = _even(tensor, -2)
+    if routes is None:
+        return _adjacent(tensor)
+    return tensor.transpose(3, 4).contiguous().transpose(3, 4)
 
 
 def _arguments(
@@ -70,18 +83,24 @@ def _arguments(
     order = torch.arange(length)[None] if routes is None else routes
     skip, offset = (torch.zeros(number, dim) if each is None else _float(each) for each in (D, bias))
     return (
-        *(_float(u), _float(delta), _even(A), _even(B.transpose(3, 4)), _even(C.transpose(3, 4))),
+        *(_adjacent(_float(u)), _adjacent(_float(delta)), _even(A, -1).contiguous()),
+        *(_weights(B, routes), _weights(C, routes)),
         *(skip.unsqueeze(2).contiguous(), offset.unsqueeze(2).contiguous(), softplus),
         *(order.to(torch.int32).contiguous(), routes is None),
     )
 
 
-def _like(tensor: Tensor, *shape: int) -> Tensor:
-    """An empty float32 (..., dim, length) whose channels are adjacent in memory where those of ``tensor`` are."""
-    if tensor.stride(-2) == 1:
+def _empty(tensor: Tensor, turned: bool, *shape: int) -> Tensor:
+    """An empty float32 of this shape; ``turned`` if its last axis but one has the neighbours in memory."""
+    if turned:
         shape = (*shape[:-2], shape[-1], shape[-2])
         return tensor.new_empty(shape, dtype=torch.float32).transpose(-1, -2)
     return tensor.new_empty(shape, dtype=torch.float32)
+
+
+def _like(tensor: Tensor, *shape: int) -> Tensor:
+    """An empty float32 (..., dim, length) whose channels are adjacent in memory where those of ``tensor`` are."""
+    return _empty(tensor, tensor.stride(-2) == 1, *shape)
 
 
 def _merge(parts: Tensor) -> Tensor:
@@ -124,25 +143,32 @@ def _scan_backward(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, bias: Tensor | None, softplus: bool,
     routes: Tensor | None, states: Tensor, dy: Tensor, dlast: Tensor,
 ) -> list[Tensor]:  # fmt: skip
-    (batch, dim, length), (_, number, groups, state_size, _) = u.shape, B.shape
+    (batch, dim, length), (_, number, _, state_size, _) = u.shape, B.shape
     plan = Plan.of(u, B)
     padded = states.shape[-2]
     du, ddelta = _like(u, plan.splits, *u.shape), _like(delta, *delta.shape)
     dA = torch.empty(batch, number, dim, padded)
     dD, dbias = torch.empty(2, batch, number, dim, 1)
-    dB, dC = torch.empty(2, plan.items, number // plan.splits, length, padded)
+    turned = routes is not None
+    dB, dC = _empty(u, turned, 2, plan.items, number // plan.splits, padded, length)
     arguments = _arguments(u, delta, A, B, C, D, bias, softplus, routes)
     gradients = (du, ddelta, dA, dB, dC, dD, dbias)
-    _run(backward, plan, *arguments, states, _float(dy), _even(dlast), *gradients)
+    _run(backward, plan, *arguments, states, _adjacent(_float(dy)), _even(dlast, -1).contiguous(), *gradients)
 
-    shares = (batch, plan.splits, groups, -1, number // plan.splits, length, padded)
-    dB, dC = (
-        share.view(shares).sum(3).transpose(2, 3).reshape(batch, number, groups, length, padded)[..., :state_size]
-        for share in (dB, dC)
-    )
-    found = [_merge(du), ddelta, dA.sum(0)[..., :state_size], dB.transpose(3, 4), dC.transpose(3, 4)]
+    dB, dC = (_total(share, plan.splits, turned, B)[..., :state_size, :] for share in (dB, dC))
+    found = [_merge(du), ddelta, dA.sum(0)[..., :state_size], dB, dC]
     found += [total.sum(0).squeeze(2) for total, given in ((dD, D), (dbias, bias)) if given is not None]
     return [each.to(given.dtype) for each, given in zip(found, _given(u, delta, A, B, C, D, bias), strict=True)]
+
+
+def _total(shares: Tensor, splits: int, turned: bool, B: Tensor) -> Tensor:
+    """The gradient (batch, R, groups, state, length) of B or C from the work items' shares."""
+    (batch, number, groups, *_), (_, _, state_size, length) = B.shape, shares.shape
+    axes = (length, state_size) if turned else (state_size, length)
+    packed = shares.transpose(2, 3) if turned else shares
+    total = packed.view(batch, splits, groups, -1, number // splits, *axes).sum(3)
+    total = total.transpose(2, 3).reshape(batch, number, groups, *axes)
+    return total.transpose(3, 4) if turned else total
 
 
 def _given(*tensors: Tensor | None) -> list[Tensor]:
@@ -153,10 +179,10 @@ def _scan_backward_fake(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, bias: Tensor | None, softplus: bool,
     routes: Tensor | None, states: Tensor, *rest: Any,
 ) -> list[Tensor]:  # fmt: skip
-    """Laid out in memory as the real ones: B's and C's gradients with neighbouring states."""
+    """Laid out in memory as the real ones."""
     (batch, number, groups, state_size, length), dim, padded = B.shape, u.shape[1], states.shape[-2]
-    weights = (batch, number, groups, length, padded)
-    dB, dC = (states.new_empty(weights)[..., :state_size].transpose(3, 4) for _ in range(2))
+    weights = (batch, number, groups, padded, length)
+    dB, dC = (_empty(states, routes is not None, *weights)[..., :state_size, :] for _ in range(2))
     dA = states.new_empty((number, dim, padded))[..., :state_size]
     found = [_like(u, *u.shape), _like(delta, *delta.shape), dA, dB, dC]
     found += [states.new_empty((number, dim)) for _ in _given(D, bias)]

@@ -62,7 +62,7 @@ def forward(
     start, stop, run, splits, u, delta, A, B, C, D, bias, use_softplus, order, in_order, y, last_state, states
 ):  # fmt: skip
     """Write y (splits, batch, dim, length), the last state, and ``states`` (batch, R, chunks, blocks, state, LANES)."""
-    length, (number, groups, _, state_size) = u.shape[2], B.shape[1:]
+    length, (number, groups, state_size) = u.shape[2], B.shape[1:4]
     per_group, per_split = u.shape[1] // groups, number // splits
     chunks = -(-per_group // LANES)
     inputs, steps, drive, out = tile(BLOCK), tile(BLOCK), tile(BLOCK), tile(BLOCK)
@@ -91,8 +91,8 @@ def forward(
                         value = get(inputs, t)
                         put(get(steps, t) * value, drive, t)
                         put(get(skip, 0) * value, out, t)
-                    read_weights(B[b, r, group], visited, stage, B_here)
-                    read_weights(C[b, r, group], visited, stage, C_here)
+                    read_weights(B[b, r, group], visited, in_order, stage, B_here)
+                    read_weights(C[b, r, group], visited, in_order, stage, C_here)
                     recur(visited.size, steps, drive, rates, state, B_here, C_here, out)
                     if r == split * per_split:
                         write_tile(out, y[split, b], first, width, visited, in_order)

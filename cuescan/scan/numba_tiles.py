@@ -81,37 +81,49 @@ def add_tile(tile, target, first, width, order):
 
 
 @njit(**OPTIONS)
-def read_weights(source, order, stage, target):
-    """Fill target (state, BLOCK) from source (length, state) at the positions ``order``, and the rest with 0."""
-    steps, state_size = order.size, source.shape[1]
-    if state_size % LANES:
-        target[:] = ZERO
-        for t in range(steps):
-            for n in range(state_size):
-                target[n, t] = source[order[t], n]
+def read_weights(source, order, in_order, stage, target):
+    """Fill target (state, BLOCK) from source (state, length) at the positions ``order``, and the rest with 0."""
+    steps, state_size = order.size, source.shape[0]
+    if state_size % LANES == 0 and source.strides[0] == ITEM:
+        for n in range(0, state_size, LANES):
+            for t in range(BLOCK):
+                put(load(source, n, order[t]) if t < steps else broadcast(ZERO), stage, t)
+            for t in range(0, BLOCK, LANES):
+                transpose(stage, t, 0, target, n, t)
         return
-    for n in range(0, state_size, LANES):
-        for t in range(BLOCK):
-            put(load(source, order[t], n) if t < steps else broadcast(ZERO), stage, t)
-        for t in range(0, BLOCK, LANES):
-            transpose(stage, t, 0, target, n, t)
+    done = 0
+    if in_order and source.strides[1] == ITEM:
+        done = steps - steps % LANES
+        for n in range(state_size):
+            for t in range(0, done, LANES):
+                store(load(source, n, order[t]), target, n, t)
+    for n in range(state_size):
+        for t in range(done, BLOCK):
+            target[n, t] = source[n, order[t]] if t < steps else ZERO
 
 
 @njit(**OPTIONS)
-def write_weights(source, target, order, add, stage):
-    """Write source (state, BLOCK) to target (length, state) at the positions ``order``, or add it to what is there."""
+def write_weights(source, target, order, in_order, add, stage):
+    """Write source (state, BLOCK) to target (state, length) at the positions ``order``, or add it to what is there."""
     steps, state_size = order.size, source.shape[0]
-    if state_size % LANES:
-        for t in range(steps):
-            for n in range(state_size):
-                target[order[t], n] = source[n, t] + (target[order[t], n] if add else ZERO)
+    if state_size % LANES == 0 and target.strides[0] == ITEM:
+        for n in range(0, state_size, LANES):
+            for t in range(0, BLOCK, LANES):
+                transpose(source, n, t, stage, t, 0)
+            for t in range(steps):
+                value = get(stage, t)
+                store(load(target, n, order[t]) + value if add else value, target, n, order[t])
         return
-    for n in range(0, state_size, LANES):
-        for t in range(0, BLOCK, LANES):
-            transpose(source, n, t, stage, t, 0)
-        for t in range(steps):
-            value = get(stage, t)
-            store(load(target, order[t], n) + value if add else value, target, order[t], n)
+    done = 0
+    if in_order and target.strides[1] == ITEM:
+        done = steps - steps % LANES
+        for n in range(state_size):
+            for t in range(0, done, LANES):
+                value = load(source, n, t)
+                store(load(target, n, order[t]) + value if add else value, target, n, order[t])
+    for n in range(state_size):
+        for t in range(done, steps):
+            target[n, order[t]] = source[n, t] + (target[n, order[t]] if add else ZERO)
 
 
 @njit(**OPTIONS)

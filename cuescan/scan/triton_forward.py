@@ -10,13 +10,13 @@ from cuescan.scan.triton_tiles import LOG2_E, channels_of, locate, rates_of, sta
 
 @triton.jit
 def fetch(u, delta, B, C, of_channels, has_channels, of_weights, has_weights):
-    """The tensors at some steps; without C, B in its place."""
-    B_t = tl.load(B + of_weights, mask=has_weights, other=0.0)
+    """The tensors at some steps in float32; without C, B in its place."""
+    B_t = tl.load(B + of_weights, mask=has_weights, other=0.0).to(tl.float32)
     C_t = B_t
     if C is not None:
-        C_t = tl.load(C + of_weights, mask=has_weights, other=0.0)
-    u_t = tl.load(u + of_channels, mask=has_channels, other=0.0)
-    return u_t, tl.load(delta + of_channels, mask=has_channels, other=0.0), B_t, C_t
+        C_t = tl.load(C + of_weights, mask=has_weights, other=0.0).to(tl.float32)
+    u_t = tl.load(u + of_channels, mask=has_channels, other=0.0).to(tl.float32)
+    return u_t, tl.load(delta + of_channels, mask=has_channels, other=0.0).to(tl.float32), B_t, C_t
 
 
 @triton.jit(do_not_specialize=["length", "blocks_each"])
@@ -69,8 +69,7 @@ def forward(
             if start % BLOCK == 0:
                 tl.store(states + at, tl.reshape(h, [PARTS * STATES * LANES]), mask=exists)
                 states += STATE * dim
-        here, is_here, u_t, delta_t, B_t = near, is_near, near_u.to(tl.float32), near_delta, near_B.to(tl.float32)
-        C_t = near_C.to(tl.float32)
+        here, is_here, u_t, delta_t, B_t, C_t = near, is_near, near_u, near_delta, near_B, near_C
         near, is_near, near_weights, has_weights = visit(
             routes, start + STEPS, end, dim, channel, has_channel, state, has_state, STEPS, STATE
         )
