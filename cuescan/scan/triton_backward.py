@@ -1,4 +1,4 @@
-"""Triton kernels of the selective scan's gradient.
+"""Triton kernel of the selective scan's gradient.
 
 With h_t = a_t h_{t-1} + s_t u_t B_t, a_t = exp(s_t A), y_t = C_t . h_t + D u_t, the adjoint of the state runs back in
 time: g_t = C_t dy_t + a_{t+1} g_{t+1}. From it and the states, every gradient is a product summed over the states (du,
@@ -10,54 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from cuescan.scan.triton_tiles import LN_2, channels_of, locate, rates_of, states_of, step_of, step_sizes, visit
-
-
-@triton.jit(do_not_specialize=["length", "blocks_each"])
-def adjoint_ends(
-    delta, A, C, bias, routes, dy, ends, spans, number, groups, dim, length, blocks_each,
-    SOFTPLUS: tl.constexpr, STATE: tl.constexpr, STATES: tl.constexpr, STEPS: tl.constexpr, PARTS: tl.constexpr,
-    LANES: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """What a segment adds to the adjoint that leaves it backwards (``ends``), and the sum of its steps (``spans``)."""
-    batch, row, item, route, group, tile = locate(tl.program_id(0), number, groups, dim, PARTS, LANES)
-    channel, has_channel = channels_of(tile, group, groups, dim, PARTS, LANES)
-    flat_channel, flat_state, exists = states_of(tile, group, groups, dim, STATE, STATES, PARTS, LANES)
-    state = tl.arange(0, STATES)[None, :]
-    has_state = state < STATE
-    index = tl.arange(0, STEPS)[:, None, None, None]
-    rates = rates_of(A, route, dim, flat_channel, flat_state, exists, STATE, STATES, PARTS, LANES)
-    dy += batch * length * dim
-    delta += row * length * dim
-    C += item * length * STATE
-    if routes is not None:
-        routes += route * length
-    if bias is not None:
-        bias = tl.load(bias + route * dim + channel, mask=has_channel, other=0.0).to(tl.float32)
-
-    carry = tl.reshape(tl.zeros([PARTS * STATES * LANES], tl.float32), [1, PARTS, STATES, LANES])
-    span = tl.zeros([STEPS, PARTS, LANES], tl.float32)
-    first = tl.program_id(1) * blocks_each * BLOCK
-    end = tl.minimum(first + blocks_each * BLOCK, length)
-    chunks = tl.cdiv(end - first, STEPS)
-    for done in range(0, chunks):
-        start = first + (chunks - 1 - done) * STEPS
-        here, is_here, weights, has_weights = visit(
-            routes, start, end, dim, channel, has_channel, state, has_state, STEPS, STATE
-        )
-        dy_t = tl.load(dy + here, mask=is_here, other=0.0).to(tl.float32)
-        delta_t = tl.load(delta + here, mask=is_here, other=0.0)
-        C_t = tl.load(C + weights, mask=has_weights, other=0.0).to(tl.float32)
-        sizes, _ = step_sizes(delta_t, bias, is_here, SOFTPLUS)
-        decay = tl.exp2(sizes[:, :, None, :] * rates)
-        pull = dy_t[:, :, None, :] * C_t[:, None, :, None]
-        for i in tl.static_range(STEPS):
-            carry = step_of(decay, index, STEPS - 1 - i) * (step_of(pull, index, STEPS - 1 - i) + carry)
-        span += sizes
-    segment = row * tl.num_programs(1) + tl.program_id(1)
-    at = flat_state * dim + flat_channel
-    tl.store(ends + segment * STATE * dim + at, tl.reshape(carry, [PARTS * STATES * LANES]), mask=exists)
-    tl.store(spans + segment * dim + channel, tl.sum(span, axis=0, keep_dims=True), mask=has_channel)
+from cuescan.scan.triton_tiles import LN_2, channels_of, fetch, locate, rates_of, states_of, step_of, step_sizes, visit
 
 
 @triton.jit(do_not_specialize=["length", "blocks_each", "part_size", "programs_before"])
@@ -77,8 +30,6 @@ def backward(
     channel, has_channel = channels_of(tile, group, groups, dim, PARTS, LANES)
     flat_channel, flat_state, exists = states_of(tile, group, groups, dim, STATE, STATES, PARTS, LANES)
     at = flat_state * dim + flat_channel
-    state = tl.arange(0, STATES)[None, :]
-    has_state = state < STATE
     index = tl.arange(0, STEPS)[:, None, None, None]
     rates = rates_of(A, route, dim, flat_channel, flat_state, exists, STATE, STATES, PARTS, LANES)
     u += batch * length * dim
@@ -115,31 +66,40 @@ def backward(
         chunks = tl.cdiv(tl.minimum(BLOCK, length - start), STEPS)
         h = tl.load(states + block.to(tl.int64) * STATE * dim, mask=exists, other=0.0)
         h = tl.reshape(h, [1, PARTS, STATES, LANES])
+        near, is_near, near_weights, has_weights = visit(
+            routes, start, length, dim, channel, has_channel, STEPS, STATE, STATES
+        )
+        near_u, near_delta, near_B, _same = fetch(u, delta, B, None, near, is_near, near_weights, has_weights)
         for chunk in range(0, chunks):
             tl.store(scratch + chunk * (PARTS * STATES * LANES), tl.reshape(h, [PARTS * STATES * LANES]))
-            here, is_here, weights, has_weights = visit(
-                routes, start + chunk * STEPS, length, dim, channel, has_channel, state, has_state, STEPS, STATE
+            is_here, u_t, delta_t, B_t = is_near, near_u, near_delta, near_B
+            near, is_near, near_weights, has_weights = visit(
+                routes, start + (chunk + 1) * STEPS, length, dim, channel, has_channel, STEPS, STATE, STATES
             )
-            u_t = tl.load(u + here, mask=is_here, other=0.0).to(tl.float32)
-            delta_t = tl.load(delta + here, mask=is_here, other=0.0)
-            B_t = tl.load(B + weights, mask=has_weights, other=0.0).to(tl.float32)
-            sizes, _ = step_sizes(delta_t, bias, is_here, SOFTPLUS)
+            near_u, near_delta, near_B, _same = fetch(u, delta, B, None, near, is_near, near_weights, has_weights)
+            sizes, _slopes = step_sizes(delta_t, bias, is_here, SOFTPLUS)
             decay = tl.exp2(sizes[:, :, None, :] * rates)
             drive = (sizes * u_t)[:, :, None, :] * B_t[:, None, :, None]
             for i in tl.static_range(STEPS):
                 h = step_of(decay, index, i) * h + step_of(drive, index, i)
         tl.debug_barrier()  # scratch is read by other threads than wrote it
 
+        near, is_near, near_weights, has_weights = visit(
+            routes, start + (chunks - 1) * STEPS, length, dim, channel, has_channel, STEPS, STATE, STATES
+        )
+        near_u, near_delta, near_B, near_C = fetch(u, delta, B, C, near, is_near, near_weights, has_weights)
+        near_dy = tl.load(dy + near, mask=is_near, other=0.0).to(tl.float32)
         for chunks_done in range(0, chunks):
             chunk = chunks - 1 - chunks_done
-            here, is_here, weights, has_weights = visit(
-                routes, start + chunk * STEPS, length, dim, channel, has_channel, state, has_state, STEPS, STATE
+            here, is_here, weights, is_weight = near, is_near, near_weights, has_weights
+            u_t, delta_t, dy_t = near_u, near_delta, near_dy
+            B_t, C_t = near_B[:, None, :, None], near_C[:, None, :, None]
+            before_chunk = start + tl.maximum(chunk - 1, 0) * STEPS
+            near, is_near, near_weights, has_weights = visit(
+                routes, before_chunk, length, dim, channel, has_channel, STEPS, STATE, STATES
             )
-            u_t = tl.load(u + here, mask=is_here, other=0.0).to(tl.float32)
-            delta_t = tl.load(delta + here, mask=is_here, other=0.0)
-            dy_t = tl.load(dy + here, mask=is_here, other=0.0).to(tl.float32)
-            B_t = tl.load(B + weights, mask=has_weights, other=0.0).to(tl.float32)[:, None, :, None]
-            C_t = tl.load(C + weights, mask=has_weights, other=0.0).to(tl.float32)[:, None, :, None]
+            near_u, near_delta, near_B, near_C = fetch(u, delta, B, C, near, is_near, near_weights, has_weights)
+            near_dy = tl.load(dy + near, mask=is_near, other=0.0).to(tl.float32)
             h = tl.reshape(tl.load(scratch + chunk * (PARTS * STATES * LANES)), [1, PARTS, STATES, LANES])
             sizes, slopes = step_sizes(delta_t, bias, is_here, SOFTPLUS)
             drive_u = (sizes * u_t)[:, :, None, :]
@@ -152,9 +112,9 @@ def backward(
                 after = tl.where(index == i, h, after)
             of_C = tl.sum(tl.sum(after * dy_t[:, :, None, :], axis=1), axis=2)
             if ATOMIC:
-                tl.atomic_add(dC + weights, of_C, mask=has_weights, sem="relaxed")
+                tl.atomic_add(dC + weights, of_C, mask=is_weight, sem="relaxed")
             else:
-                tl.store(dC + weights, of_C, mask=has_weights)
+                tl.store(dC + weights, of_C, mask=is_weight)
             adjoint = C_t * dy_t[:, :, None, :]
             decayed = adjoint
             for i in tl.static_range(STEPS):
@@ -165,9 +125,9 @@ def backward(
 
             of_B = tl.sum(tl.sum(adjoint * drive_u, axis=1), axis=2)
             if ATOMIC:
-                tl.atomic_add(dB + weights, of_B, mask=has_weights, sem="relaxed")
+                tl.atomic_add(dB + weights, of_B, mask=is_weight, sem="relaxed")
             else:
-                tl.store(dB + weights, of_B, mask=has_weights)
+                tl.store(dB + weights, of_B, mask=is_weight)
 
             through_B = tl.sum(adjoint * B_t, axis=2)
             of_decay = decayed * before  # the gradient of log(decay)

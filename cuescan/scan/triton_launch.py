@@ -8,8 +8,9 @@ import torch
 import triton
 from torch import Tensor
 
-from cuescan.scan.triton_backward import adjoint_ends, backward
-from cuescan.scan.triton_forward import chain, forward
+from cuescan.scan.triton_backward import backward
+from cuescan.scan.triton_forward import forward
+from cuescan.scan.triton_segments import adjoint_ends, chain
 
 INTERPRETED = not isinstance(forward, triton.JITFunction)  # TRITON_INTERPRET=1: run on a CPU, operation by operation
 WARPS = 1024  # of the backward kernel, which an A100 or H100 has room for at a time

@@ -85,9 +85,11 @@ def states_of(
 
 
 @triton.jit
-def visit(routes, start, length, dim, channel, has_channel, state, has_state, STEPS: tl.constexpr,
-          STATE: tl.constexpr):  # fmt: skip
-    """Offsets and masks of the channels and of B and C at STEPS steps, and which of these steps there are."""
+def visit(
+    routes, start, length, dim, channel, has_channel, STEPS: tl.constexpr, STATE: tl.constexpr, STATES: tl.constexpr
+):
+    """Offsets and masks of the channels, and of B and C, at STEPS steps of a route."""
+    state = tl.arange(0, STATES)[None, :]
     step = start + tl.arange(0, STEPS)
     visited = step < length
     if routes is not None:
@@ -95,7 +97,7 @@ def visit(routes, start, length, dim, channel, has_channel, state, has_state, ST
     position = step.to(tl.int64)  # dim x length may exceed 2**31
     of_channels = position[:, None, None] * dim + channel
     of_states = position[:, None] * STATE + state
-    return of_channels, visited[:, None, None] & has_channel, of_states, visited[:, None] & has_state
+    return of_channels, visited[:, None, None] & has_channel, of_states, visited[:, None] & (state < STATE)
 
 
 @triton.jit
@@ -104,3 +106,18 @@ def rates_of(A, route, dim, flat_channel, flat_state, exists, STATE: tl.constexp
     """A times log2(e), for exp2, as a tile of one step."""
     rates = tl.load(A + (route * dim + flat_channel) * STATE + flat_state, mask=exists, other=0.0).to(tl.float32)
     return tl.reshape(rates * LOG2_E, [1, PARTS, STATES, LANES])
+
+
+@triton.jit
+def fetch(u, delta, B, C, of_channels, has_channels, of_weights, has_weights):
+    """The tensors at some steps in float32; without C, B in its place.
+
+    Kernels fetch a chunk ahead: for the time a load takes, and because Triton before 3.9 would otherwise spread 16-bit
+    steps over the threads before softplus, which then is computed several times.
+    """
+    B_t = tl.load(B + of_weights, mask=has_weights, other=0.0).to(tl.float32)
+    C_t = B_t
+    if C is not None:
+        C_t = tl.load(C + of_weights, mask=has_weights, other=0.0).to(tl.float32)
+    u_t = tl.load(u + of_channels, mask=has_channels, other=0.0).to(tl.float32)
+    return u_t, tl.load(delta + of_channels, mask=has_channels, other=0.0).to(tl.float32), B_t, C_t
