@@ -42,6 +42,23 @@ def store(typing_context: Any, value: Any, array: Any, row: Any, column: Any) ->
     return types.void(lanes, array, types.intp, types.intp), generate
 
 
+@intrinsic  # type: ignore[misc]
+def prefetch(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
+    """Ask for the memory at [row, column] of a 2-D float32 array of any strides before it is needed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        place = builder.bitcast(_pointer(context, builder, signature.args[0], *arguments), byte)
+        integer = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        to_read, to_every_cache, data = (ir.Constant(integer, value) for value in (0, 3, 1))
+        builder.call(function, [place, to_read, to_every_cache, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), generate
+
+
 def _row(context: Any, builder: Any, kind: Any, tile: Any, row: Any) -> Any:
     data = context.make_array(kind)(context, builder, tile).data
     offset = builder.mul(row, ir.Constant(row.type, LANES))

@@ -12,6 +12,7 @@ from cuescan.scan.numba_kernels import place, prepare
 from cuescan.scan.numba_tiles import (
     BLOCK,
     add_tile,
+    prefetch_tile,
     read_column,
     read_tile,
     read_weights,
@@ -126,6 +127,12 @@ def backward(
                     read_tile(u[b], first, width, visited, in_order, inputs)
                     read_tile(delta[b, r], first, width, visited, in_order, steps)
                     read_tile(dy[b], first, width, visited, in_order, out)
+                    coming = order[r, max(0, block - 1) * BLOCK : block * BLOCK]
+                    prefetch_tile(u[b], first, coming)
+                    prefetch_tile(delta[b, r], first, coming)
+                    prefetch_tile(dy[b], first, coming)
+                    prefetch_tile(du[split, b], first, visited)
+                    prefetch_tile(ddelta[b, r], first, visited)
                     read_weights(B[b, r, group], visited, in_order, slope, B_here)
                     read_weights(C[b, r, group], visited, in_order, slope, C_here)
                     prepare_back(steps, visited.size, offset, use_softplus, slope)

@@ -67,4 +67,5 @@ def compiled(kernel: Callable[..., None]) -> Callable[..., None]:
         if "cannot cache" not in str(error):
             raise
     dispatcher.compile(_SIGNATURES[kernel])
+    dispatcher.disable_compile()  # or every other memory layout would be compiled anew
     return dispatcher

@@ -71,7 +71,7 @@ def _merge(parts: Tensor) -> Tensor:
 def _run(kernel: Callable[..., None], plan: Plan, *arguments: Any) -> None:
     work = compiled(kernel)
     arrays = [value.numpy() if isinstance(value, Tensor) else value for value in arguments]
-    run_in_threads(lambda start, stop: work(start, stop, plan.run, plan.splits, *arrays), plan.items)
+    run_in_threads(lambda start, stop: work(start, stop, plan.run, plan.splits, *arrays), plan.items, plan.threads)
 
 
 def _scan(

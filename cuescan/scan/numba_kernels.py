@@ -16,6 +16,7 @@ from cuescan.scan.numba_functions import LOG2E, OPTIONS, ZERO, softplus
 from cuescan.scan.numba_tiles import (
     BLOCK,
     add_tile,
+    prefetch_tile,
     read_column,
     read_tile,
     read_weights,
@@ -69,8 +70,8 @@ def forward(
     rates, state, skip, offset = tile(state_size), tile(state_size), tile(1), tile(1)
     B_here, C_here, stage = weights(state_size), weights(state_size), tile(BLOCK)
     for item in range(start, stop):
-        b, split, group, begin, end = place(item, run, chunks, groups, splits)
-        for chunk in range(begin, end):
+        b, split, group, begin, beyond = place(item, run, chunks, groups, splits)
+        for chunk in range(begin, beyond):
             first = group * per_group + chunk * LANES
             width = min(LANES, (group + 1) * per_group - first)
             for r in range(split * per_split, (split + 1) * per_split):
@@ -80,12 +81,16 @@ def forward(
                 read_column(bias[r], first, width, offset)
                 state[:] = ZERO
                 for block in range(states.shape[3]):
-                    visited = order[r, block * BLOCK : min((block + 1) * BLOCK, length)]
+                    end = min((block + 1) * BLOCK, length)
+                    visited, coming = order[r, block * BLOCK : end], order[r, end : min(end + BLOCK, length)]
                     kept = states[b, r, group * chunks + chunk, block]
                     for n in range(state_size):
                         put(get(state, n), kept, n)
                     read_tile(u[b], first, width, visited, in_order, inputs)
                     read_tile(delta[b, r], first, width, visited, in_order, steps)
+                    prefetch_tile(u[b], first, coming)
+                    prefetch_tile(delta[b, r], first, coming)
+                    prefetch_tile(y[split, b], first, visited)
                     prepare(steps, visited.size, offset, use_softplus)
                     for t in range(visited.size):
                         value = get(inputs, t)

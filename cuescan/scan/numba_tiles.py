@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from cuescan.scan.lanes import LANES, broadcast
-from cuescan.scan.lanes_memory import get, load, put, store, transpose
+from cuescan.scan.lanes_memory import get, load, prefetch, put, store, transpose
 from cuescan.scan.numba_functions import OPTIONS, ZERO
 
 BLOCK = 64  # steps of a tile, and between two kept states
@@ -48,6 +48,14 @@ def read_tile(source, first, width, order, in_order, tile):
     for c in range(width):
         for t in range(done, steps):
             tile[t, c] = source[first + c, order[t]]
+
+
+@njit(**OPTIONS)
+def prefetch_tile(source, first, order):
+    """Ask for what :func:`read_tile` reads later; along a column of a map the processor does not foresee it."""
+    if source.strides[0] == ITEM:
+        for t in range(order.size):
+            prefetch(source, first, order[t])
 
 
 @njit(**OPTIONS)

@@ -38,13 +38,13 @@ def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="cuescan-scan")
 
 
-def run_in_threads(work: Callable[[int, int], None], items: int) -> None:
-    """Call ``work(start, stop)`` over pieces of ``range(items)`` in ``torch.get_num_threads()`` threads.
+def run_in_threads(work: Callable[[int, int], None], items: int, most: int | None = None) -> None:
+    """Call ``work(start, stop)`` over pieces of ``range(items)`` in torch's number of threads, ``most`` at most.
 
     Pieces are handed out as threads become free: what an item computes must not depend on its piece. One thread means
     the calling one alone.
     """
-    threads = min(torch.get_num_threads(), items)
+    threads = min(torch.get_num_threads(), items, most or items)
     if threads <= 1:
         work(0, items)
         return
