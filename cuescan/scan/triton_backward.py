@@ -16,7 +16,7 @@ from cuescan.scan.triton_tiles import LN_2, channels_of, fetch, locate, rates_of
 @triton.jit(do_not_specialize=["length", "blocks_each", "part_size", "programs_before"])
 def backward(
     u, delta, A, B, C, D, bias, routes, states, carries, dy, scratch, du, ddelta, dA, dB, dC, dD, dbias,
-    number, groups, dim, length, blocks_each, part_size, programs_before,
+    number, groups, dim, length, delta_batch, delta_route, blocks_each, part_size, programs_before,
     SOFTPLUS: tl.constexpr, STATE: tl.constexpr, STATES: tl.constexpr, STEPS: tl.constexpr, PARTS: tl.constexpr,
     LANES: tl.constexpr, BLOCK: tl.constexpr, ATOMIC: tl.constexpr,
 ):  # fmt: skip
@@ -34,9 +34,9 @@ def backward(
     rates = rates_of(A, route, dim, flat_channel, flat_state, exists, STATE, STATES, PARTS, LANES)
     u += batch * length * dim
     dy += batch * length * dim
-    delta += row * length * dim
+    delta += batch * delta_batch + route.to(tl.int64) * delta_route
     du += row * length * dim
-    ddelta += row * length * dim
+    ddelta += batch * delta_batch + route.to(tl.int64) * delta_route
     B += item * length * STATE
     C += item * length * STATE
     dB += item * length * STATE + tile.to(tl.int64) * part_size

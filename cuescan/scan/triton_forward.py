@@ -19,7 +19,8 @@ from cuescan.scan.triton_tiles import (
 
 @triton.jit(do_not_specialize=["length", "blocks_each"])
 def forward(
-    u, delta, A, B, C, D, bias, routes, starts, y, states, ends, spans, number, groups, dim, length, blocks_each,
+    u, delta, A, B, C, D, bias, routes, starts, y, states, ends, spans, number, groups, dim, length,
+    delta_batch, delta_route, blocks_each,
     SOFTPLUS: tl.constexpr, STATE: tl.constexpr, STATES: tl.constexpr, STEPS: tl.constexpr, PARTS: tl.constexpr,
     LANES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -35,7 +36,7 @@ def forward(
     index = tl.arange(0, STEPS)[:, None, None, None]
     rates = rates_of(A, route, dim, flat_channel, flat_state, exists, STATE, STATES, PARTS, LANES)
     u += batch * length * dim
-    delta += row * length * dim
+    delta += batch * delta_batch + route.to(tl.int64) * delta_route
     B += item * length * STATE
     if routes is not None:
         routes += route * length

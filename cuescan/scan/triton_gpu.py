@@ -23,7 +23,7 @@ from cuescan.scan.naive import selective_scan_naive
 if tuple(int(part) for part in triton.__version__.split(".")[:2]) < (3, 2):
     raise ImportError(f"the selective scan needs Triton 3.2 or later, which torch 2.6 brings; got {triton.__version__}")
 
-from cuescan.scan.triton_launch import INTERPRETED, block_of, run_backward, run_forward  # noqa: E402
+from cuescan.scan.triton_launch import INTERPRETED, block_of, rows_of, run_backward, run_forward  # noqa: E402
 
 MOST_STATES = 256
 _ARGUMENTS = (
@@ -64,9 +64,9 @@ def _forward_fake(u: Tensor, delta: Tensor, A: Tensor, *_: Any) -> tuple[Tensor,
 
 
 def _backward_fake(u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, bias: Any, *_: Any) -> list[Tensor]:
-    swapped = [tensor.transpose(-1, -2) for tensor in (u, delta, A, B, C)]
-    found = [tensor.new_empty(tensor.shape).transpose(-1, -2) for tensor in swapped]
-    return found + [tensor.new_empty(tensor.shape) for tensor in (D, bias) if tensor is not None]
+    du, dA, dB, dC = (x.new_empty(x.transpose(-1, -2).shape).transpose(-1, -2) for x in (u, A, B, C))
+    ddelta = torch.empty_like(rows_of(delta)).transpose(2, 3)
+    return [du, ddelta, dA, dB, dC] + [tensor.new_empty(tensor.shape) for tensor in (D, bias) if tensor is not None]
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:

@@ -26,6 +26,15 @@ def block_of(state: int) -> int:
     return block
 
 
+def rows_of(delta: Tensor) -> Tensor:
+    """Delta by position before channel, (batch, routes, length, dim), dense: a copy where batch and routes are not so.
+
+    Either may come first in memory.
+    """
+    rows = delta.transpose(2, 3)
+    return rows if rows.transpose(0, 1).is_contiguous() else rows.contiguous()
+
+
 class Work:
     """The tensors as the kernels want them, and how the work is cut: by the shapes alone, so that sums keep an order.
 
@@ -44,7 +53,7 @@ class Work:
     def __init__(self, u: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, bias: Any, softplus: bool, routes: Any):
         self.batch, self.dim, self.length = u.shape
         self.number, (self.groups, self.state) = delta.shape[1], B.shape[2:4]
-        self.u, self.delta = u.transpose(1, 2).contiguous(), delta.transpose(2, 3).contiguous()
+        self.u, self.delta = u.transpose(1, 2).contiguous(), rows_of(delta)
         self.B, self.C = B.transpose(3, 4).contiguous(), C.transpose(3, 4).contiguous()
         self.A = A.contiguous()
         self.D, self.bias, self.routes = (None if given is None else given.contiguous() for given in (D, bias, routes))
@@ -61,7 +70,7 @@ class Work:
         blocks_each = triton.cdiv(self.blocks, max(1, min(WARPS // programs, self.blocks // 2)))
         self.segments = triton.cdiv(self.blocks, blocks_each)
         self.grid = (programs, self.segments)
-        self.sizes = (self.number, self.groups, self.dim, self.length, blocks_each)
+        self.sizes = (self.number, self.groups, self.dim, self.length, *self.delta.stride()[:2], blocks_each)
         self.constants = {"SOFTPLUS": softplus, "STATE": self.state, "STATES": states, "PARTS": parts, "LANES": lanes}
         self.constants |= {"BLOCK": block, **_OPTIONS}
 
@@ -108,7 +117,7 @@ def run_backward(*arguments: Any) -> list[Tensor]:
     u, delta, A, B, C, D, bias = arguments[:7]
     work = Work(*arguments[:-3])
     du = work.empty(work.length, work.dim, dtype=u.dtype if work.number == 1 else torch.float32)
-    ddelta = work.empty(work.length, work.dim, dtype=delta.dtype)
+    ddelta = torch.empty_like(work.delta)
     a_buffer_each = work.tiles == 1 or torch.are_deterministic_algorithms_enabled()
     make = work.u.new_empty if a_buffer_each else work.u.new_zeros
     buffers = (work.tiles if a_buffer_each else 1, *work.B.shape)

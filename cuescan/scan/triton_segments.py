@@ -23,7 +23,8 @@ from cuescan.scan.triton_tiles import (
 
 @triton.jit(do_not_specialize=["length", "blocks_each"])
 def adjoint_ends(
-    delta, A, C, bias, routes, dy, ends, spans, number, groups, dim, length, blocks_each,
+    delta, A, C, bias, routes, dy, ends, spans, number, groups, dim, length,
+    delta_batch, delta_route, blocks_each,
     SOFTPLUS: tl.constexpr, STATE: tl.constexpr, STATES: tl.constexpr, STEPS: tl.constexpr, PARTS: tl.constexpr,
     LANES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -34,7 +35,7 @@ def adjoint_ends(
     index = tl.arange(0, STEPS)[:, None, None, None]
     rates = rates_of(A, route, dim, flat_channel, flat_state, exists, STATE, STATES, PARTS, LANES)
     dy += batch * length * dim
-    delta += row * length * dim
+    delta += batch * delta_batch + route.to(tl.int64) * delta_route
     C += item * length * STATE
     if routes is not None:
         routes += route * length

@@ -96,8 +96,8 @@ def visit(
         step = tl.load(routes + step, mask=visited, other=0)
     position = step.to(tl.int64)  # dim x length may exceed 2**31
     of_channels = position[:, None, None] * dim + channel
-    of_states = position[:, None] * STATE + state
-    return of_channels, visited[:, None, None] & has_channel, of_states, visited[:, None] & (state < STATE)
+    of_weights = position[:, None] * STATE + state
+    return of_channels, visited[:, None, None] & has_channel, of_weights, visited[:, None] & (state < STATE)
 
 
 @triton.jit

@@ -117,7 +117,7 @@ def test_same_bits_for_any_number_of_threads():
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             with backend("numba"):
-                y, last, gradients = outputs_and_gradients(make_arguments(batch=3, dim=48, length=2000, state=16, groups=4))
+                y, last, gradients = outputs_and_gradients(make_arguments(3, 48, 2000, state=16, groups=4))
             results.append([y, last, *gradients.values()])
     finally:
         torch.set_num_threads(before)
