@@ -58,7 +58,8 @@ def selective_scan_triton(
 def _forward_fake(u: Tensor, delta: Tensor, A: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
     (batch, dim, length), (number, state) = u.shape, (delta.shape[1], A.shape[2])
     block = block_of(state)
-    states = u.new_empty((batch, number, (length + block - 1) // block, state, dim), dtype=torch.float32)
+    # On one axis: an axis of the blocks, which may have size 1, would tie an exported program to its example's size.
+    states = u.new_empty((batch, number, (length + block - 1) // block * state * dim), dtype=torch.float32)
     last_state = u.new_empty((batch, number, state, dim), dtype=torch.float32)
     return u.new_empty((batch, length, dim)).transpose(1, 2), last_state.transpose(2, 3), states
 

@@ -95,7 +95,7 @@ def run_forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     """The operator: y, the last state, and the state before each block, which the gradient needs."""
     u, work = arguments[0], Work(*arguments)
     y = work.empty(work.length, work.dim, dtype=u.dtype if work.number == 1 else torch.float32)
-    states, last_state = work.empty(work.blocks, work.state, work.dim), work.empty(work.state, work.dim)
+    states, last_state = work.empty(work.blocks * work.state * work.dim), work.empty(work.state, work.dim)
     given = (work.u, work.delta, work.A, work.B)
     constants = {"STEPS": work.steps, **work.constants}
     with torch.cuda.device_of(u):

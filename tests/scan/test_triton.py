@@ -334,6 +334,23 @@ def test_compiles_into_one_graph():
 
 
 @interpreted
+@pytest.mark.parametrize("length", [5, 40])
+def test_one_exported_program_takes_any_length(length):
+    from cuescan.scan.triton_gpu import selective_scan_triton
+
+    class Scan(torch.nn.Module):
+        def forward(self, *given):
+            return selective_scan_triton(*given, True, None)[0]
+
+    inputs = [tuple(value.detach() for value in make_arguments(length=any).values()) for any in (length, 5, 40)]
+    axis = torch.export.Dim("length", min=2, max=100)
+    axes = tuple({value.dim() - 1: axis} if length in value.shape[-1:] else None for value in inputs[0])
+    program = torch.export.export(Scan(), inputs[0], dynamic_shapes=(axes,)).module()
+    for given in inputs[1:]:
+        assert torch.equal(program(*given), Scan()(*given))
+
+
+@interpreted
 def test_needs_a_recent_triton(monkeypatch):
     monkeypatch.setattr("triton.__version__", "3.1.0")
     monkeypatch.delitem(sys.modules, "cuescan.scan.triton_gpu", raising=False)
