@@ -10,15 +10,25 @@ MIN_SIZE = 32
 TOKEN_GRID = 16  # images are padded on the right and below to a multiple of it
 
 
+def check_size(image: Tensor, least: int = MIN_SIZE) -> None:
+    """Refuse an image (B, C, H, W) that is too small.
+
+    Raises:
+        ValueError: names the size and the least one.
+    """
+    height, width = image.shape[2], image.shape[3]
+    if height < least or width < least:
+        raise ValueError(f"image must be at least {least} x {least} pixels, got {height} x {width}")
+
+
 def pad_to_tokens(image: Tensor, least: int = MIN_SIZE, grid: int = TOKEN_GRID) -> Tensor:
     """Pad an image (B, C, H, W) on the right and below to whole tokens.
 
     Raises:
         ValueError: The image is too small.
     """
+    check_size(image, least)
     height, width = image.shape[2], image.shape[3]
-    if height < least or width < least:
-        raise ValueError(f"image must be at least {least} x {least} pixels, got {height} x {width}")
     return F.pad(image, [0, -width % grid, 0, -height % grid], mode="replicate")
 
 

@@ -1,4 +1,4 @@
-"""Class maps that PathMamba gives, and the probabilities that they stand for."""
+"""What the networks give the losses: class maps, and the probabilities that they stand for."""
 
 from typing import NamedTuple
 
@@ -16,6 +16,19 @@ class PathMambaMaps(NamedTuple):
     pixel: Tensor | None
     patch: Tensor
     sides: list[Tensor]
+
+
+class TIFCMambaMaps(NamedTuple):
+    """What the loss supervises, for every class's prompt, at the network's own resolution (stride 2).
+
+    ``logits`` (B, K, h, w), ``features`` e_I (B, K, d, h, w), ``text`` e_T (B, K, d), and ``words``, logits (B, K, T)
+    of the words that carry each prompt (None without a text segmenter or sentences).
+    """
+
+    logits: Tensor
+    features: Tensor
+    text: Tensor
+    words: Tensor | None
 
 
 def class_log_probabilities(logits: Tensor, exclusive: bool, background: bool) -> Tensor:

@@ -1,4 +1,4 @@
-"""Two-dimensional selective scan (S6) over image tokens, in VMamba's four routes."""
+"""Selective scans (S6) as layers: over image tokens in VMamba's four routes, and over sequences in both directions."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cuescan.scan import four_ways, route_scan
+from cuescan.scan import both_ways, four_ways, route_scan
 
 
-class SelectiveScan2d(nn.Module):
-    """Four-route S6 over a feature map: rows, columns, and both reversed, summed and normalised.
+class RouteScan(nn.Module):
+    """S6 over tokens along several routes at once, summed and normalised.
 
-    Source: the S6 of Mamba (Gu and Dao, arXiv:2312.00752, section 3) along the routes of VMamba's SS2D. Depthwise
-    3x3 convolution and SiLU come first, as in both. The scan runs in float32 whatever the autocast dtype.
+    Source: the S6 of Mamba (Gu and Dao, arXiv:2312.00752, section 3). The scan runs in float32 whatever the autocast
+    dtype.
 
     Args:
-        dim: Channels D of the feature map.
+        conv: Depthwise convolution that precedes the scan, applied by the subclass.
+        dim: Channels D of a token.
         state: Size N of the state per channel.
+        routes: Number R of routes.
         dt_rank: Rank of the step size's projection; default ceil(dim / 16).
-
-    Shapes:
-        (B, D, H, W) -> (B, D, H, W).
     """
 
-    def __init__(self, dim: int, state: int = 8, dt_rank: int | None = None) -> None:
+    def __init__(self, conv: nn.Module, dim: int, state: int, routes: int, dt_rank: int | None = None) -> None:
         super().__init__()
-        self.dim, self.state = dim, state
+        self.dim, self.state, self.routes = dim, state, routes
         self.dt_rank = dt_rank or math.ceil(dim / 16)
-        self.conv = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
+        self.conv = conv
         self.activation = nn.SiLU()
-        self.project = nn.Parameter(torch.empty(4, self.dt_rank + 2 * state, dim))
-        self.dt_weight = nn.Parameter(torch.empty(4, dim, self.dt_rank))
-        self.dt_bias = nn.Parameter(torch.empty(4 * dim))
-        self.A_log = nn.Parameter(torch.empty(4 * dim, state))
-        self.D = nn.Parameter(torch.ones(4 * dim))
+        self.project = nn.Parameter(torch.empty(routes, self.dt_rank + 2 * state, dim))
+        self.dt_weight = nn.Parameter(torch.empty(routes, dim, self.dt_rank))
+        self.dt_bias = nn.Parameter(torch.empty(routes * dim))
+        self.A_log = nn.Parameter(torch.empty(routes * dim, state))
+        self.D = nn.Parameter(torch.ones(routes * dim))
         self.norm = nn.LayerNorm(dim)
         self.reset_parameters()
 
@@ -49,25 +48,72 @@ class SelectiveScan2d(nn.Module):
             self.dt_bias.copy_(step + torch.log(-torch.expm1(-step)))
             self.A_log.copy_(torch.log(torch.arange(1, self.state + 1).float()).expand_as(self.A_log))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scan a feature map (see the class for shapes)."""
-        batch, dim, height, width = x.shape
-        tokens = self.activation(self.conv(x)).flatten(2).transpose(1, 2).contiguous()
-        projected = F.linear(tokens, self.project.flatten(0, 1)).view(batch, height * width, 4, -1)
+    def scan(self, tokens: Tensor, routes: Tensor) -> Tensor:
+        """Scan tokens (B, L, D) along routes (R, L); the result has the tokens' shape."""
+        batch, length, _ = tokens.shape
+        projected = F.linear(tokens, self.project.flatten(0, 1)).view(batch, length, self.routes, -1)
         step, B, C = projected.split([self.dt_rank, self.state, self.state], dim=3)
         step = torch.einsum("blkr,kdr->kbld", step, self.dt_weight)
         scanned = route_scan(
             tokens.transpose(1, 2).float(),
             step.permute(1, 0, 3, 2).float(),
-            -torch.exp(self.A_log.float()).view(4, dim, -1),
+            -torch.exp(self.A_log.float()).view(self.routes, self.dim, -1),
             B.permute(0, 2, 3, 1).float(),
             C.permute(0, 2, 3, 1).float(),
-            four_ways(height, width, x.device),
-            self.D.float().view(4, dim),
-            delta_bias=self.dt_bias.float().view(4, dim),
+            routes,
+            self.D.float().view(self.routes, self.dim),
+            delta_bias=self.dt_bias.float().view(self.routes, self.dim),
             delta_softplus=True,
         )
-        return self.norm(scanned.transpose(1, 2)).transpose(1, 2).view(batch, dim, height, width)
+        return self.norm(scanned.transpose(1, 2))
+
+
+class SelectiveScan2d(RouteScan):
+    """Four-route S6 over a feature map: rows, columns, and both reversed, summed and normalised.
+
+    Source: :class:`RouteScan` along the routes of VMamba's SS2D. Depthwise 3x3 convolution and SiLU come first, as in
+    both.
+
+    Args:
+        dim: Channels D of the feature map.
+        state: Size N of the state per channel.
+        dt_rank: Rank of the step size's projection; default ceil(dim / 16).
+
+    Shapes:
+        (B, D, H, W) -> (B, D, H, W).
+    """
+
+    def __init__(self, dim: int, state: int = 8, dt_rank: int | None = None) -> None:
+        super().__init__(nn.Conv2d(dim, dim, 3, padding=1, groups=dim), dim, state, 4, dt_rank)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scan a feature map (see the class for shapes)."""
+        batch, dim, height, width = x.shape
+        tokens = self.activation(self.conv(x)).flatten(2).transpose(1, 2).contiguous()
+        scanned = self.scan(tokens, four_ways(height, width, x.device))
+        return scanned.transpose(1, 2).view(batch, dim, height, width)
+
+
+class BidirectionalScan(RouteScan):
+    """S6 over a sequence forwards and backwards, summed and normalised, after a depthwise convolution and SiLU.
+
+    Source: :class:`RouteScan`; both directions as in Vision Mamba (Zhu et al., arXiv:2401.09417, section 3.3).
+
+    Args:
+        dim: Channels D of a token.
+        state: Size N of the state per channel.
+
+    Shapes:
+        (B, L, D) -> (B, L, D).
+    """
+
+    def __init__(self, dim: int, state: int = 8) -> None:
+        super().__init__(nn.Conv1d(dim, dim, 3, padding=1, groups=dim), dim, state, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scan a sequence (see the class for shapes)."""
+        tokens = self.activation(self.conv(x.transpose(1, 2))).transpose(1, 2).contiguous()
+        return self.scan(tokens, both_ways(x.shape[1], x.device))
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -77,3 +123,33 @@ class LayerNorm2d(nn.LayerNorm):
         """Normalise each pixel's channel vector."""
         x = x.permute(0, 2, 3, 1)
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
+
+class VSSBlock(nn.Module):
+    """Visual state space block: ``h = x + W(S6(a) * SiLU(b)), a, b = V(LN(x)); y = h + MLP(LN(h))``.
+
+    Source: VMamba (Liu et al., arXiv:2401.10166, section 4.3), with Mamba's gate.
+
+    Args:
+        dim: Channels D.
+        state: State size N of the scan.
+        expansion: Width of the MLP over D.
+
+    Shapes:
+        (B, D, H, W) -> (B, D, H, W).
+    """
+
+    def __init__(self, dim: int, state: int, expansion: int = 2) -> None:
+        super().__init__()
+        self.norm = LayerNorm2d(dim)
+        self.in_projection = nn.Conv2d(dim, 2 * dim, 1)
+        self.scan = SelectiveScan2d(dim, state)
+        self.out_projection = nn.Conv2d(dim, dim, 1)
+        hidden = expansion * dim
+        self.mlp = nn.Sequential(LayerNorm2d(dim), nn.Conv2d(dim, hidden, 1), nn.GELU(), nn.Conv2d(hidden, dim, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix tokens, then channels (see the class for shapes)."""
+        scanned, gate = self.in_projection(self.norm(x)).chunk(2, dim=1)
+        x = x + self.out_projection(self.scan(scanned) * F.silu(gate))
+        return x + self.mlp(x)
