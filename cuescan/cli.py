@@ -12,10 +12,12 @@ from cuescan.errors import UserError
 
 COMMANDS = {
     "prepare": "images and cues -> an nnU-Net raw data set",
+    "describe": "write a sentence for each mask: where its findings lie and how large they are",
     "plan": "plan and preprocess a data set so that one patch covers each image",
     "evaluate": "score predicted masks against reference masks",
     "overlay": "draw predictions over images",
     "doctor": "show what is installed, which backend scans on each device, and what is wrong",
+    "predict": "segment images, each by its own prompt",
     "path": "print where the trainers, bundles, schemas and scripts are",
 }
 

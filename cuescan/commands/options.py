@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cuescan.errors import UserError
+
+if TYPE_CHECKING:
+    from cuescan.data.mask_pairs import Wishes
 
 
 def add_destination(parser: argparse.ArgumentParser, dataset_id: int | None = None, name: str | None = None) -> None:
@@ -35,6 +38,31 @@ def add_destination(parser: argparse.ArgumentParser, dataset_id: int | None = No
 def add_hold_out(parser: argparse._ActionsContainer) -> None:
     """Add the share of images, by whole groups, that becomes the test set."""
     parser.add_argument("--hold-out", type=float, metavar="SHARE", help="hold out about this share of images as test")
+
+
+def add_sentences(parser: argparse.ArgumentParser) -> None:
+    """Add where a data set's sentences come from and what is kept beside them."""
+    parser.add_argument(
+        "--cues", type=Path, metavar="TABLE",
+        help="your own sentences: CSV or JSON with columns image and text (default: made from the masks)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weak-only", action="store_true", help="leave the training masks away (default: kept, for evaluation only)"
+    )
+    parser.add_argument(
+        "--longest-side", type=int, metavar="N", help="reduce larger images and their masks to N pixels (default: keep)"
+    )
+    add_hold_out(parser)
+
+
+def wishes(arguments: argparse.Namespace) -> Wishes:
+    """What the options of :func:`add_sentences` ask for."""
+    from cuescan.data.mask_pairs import Wishes
+
+    side = arguments.longest_side
+    if side is not None and side < 32:
+        raise UserError(f"--longest-side is {side} but the networks need images of at least 32 pixels; give more")
+    return Wishes(arguments.cues, arguments.weak_only, side, arguments.hold_out)
 
 
 def destination(arguments: argparse.Namespace) -> dict[str, Any]:

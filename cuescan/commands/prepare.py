@@ -29,6 +29,8 @@ examples:
       --masks masks --mask-values 0=tumour 1=stroma 4=ignore
   cuescan prepare -d 103 -n Colours --images tiles --cues lists.csv --classes tumour stroma --masks masks \\
       --mask-values 255,0,0=tumour "#00ff00=stroma" "*=ignore"
+  cuescan prepare -d 104 -n Polyps --images frames --cues captions.csv --classes polyp --masks jpeg_masks \\
+      --mask-values ">=128=polyp"
 """
 
 
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-background", action="store_true", help="every pixel belongs to one of the classes")
     parser.add_argument(
         "--mask-values", nargs="+", default=(), metavar="VALUE=NAME",
-        help="what mask values mean: an index, R,G,B, #rrggbb or * (all others) = a class, background or ignore "
+        help="what mask values mean: an index, R,G,B, #rrggbb, >=N or * (all others) = a class, background or ignore "
         "(default: 0 background, 1 the first class, ...)",
     )  # fmt: skip
     parser.add_argument(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from cuescan.data.images import MEDICAL_SUFFIXES, check_file, read_picture, suffix
 from cuescan.data.photos import opened, read_photo
@@ -14,6 +16,7 @@ from cuescan.errors import UserError
 
 Colour = tuple[int, int, int]
 _LOSSY = (".jpg", ".jpeg")
+_THRESHOLD = re.compile(r"\s*>=\s*(\d+)\s*=")
 _INDEXED = ("1", "L", "P", "I;16", "I;16B", "I")
 
 
@@ -25,11 +28,14 @@ class MaskValues:
         indices: pixel value, or palette index -> label integer.
         colours: (red, green, blue) -> label integer, for masks in colour.
         other: label integer of every value or colour that is not listed; None makes them an error.
+        least: (threshold, label integer) of masks that say no more than how bright a pixel is: at least the threshold
+            is the label, all else is ``other`` (background where that is None). Such masks may be JPEG.
     """
 
     indices: Mapping[int, int]
     colours: Mapping[Colour, int]
     other: int | None = None
+    least: tuple[int, int] | None = None
 
 
 def default_values(classes: Sequence[str], background: bool) -> MaskValues:
@@ -60,7 +66,8 @@ def _colour(value: str) -> Colour | int | None:
 def parse_values(items: Sequence[str], classes: Sequence[str]) -> MaskValues:
     """Parse items ``VALUE=NAME``.
 
-    VALUE is an index, ``R,G,B``, ``#rrggbb`` or ``*`` (all others); NAME a class, background or ignore.
+    VALUE is an index, ``R,G,B``, ``#rrggbb``, ``*`` (all others) or ``>=N`` (at least that bright, which stands alone
+    or with ``*``); NAME a class, background or ignore.
 
     Raises:
         UserError: an item of another form, or an unknown name.
@@ -68,25 +75,35 @@ def parse_values(items: Sequence[str], classes: Sequence[str]) -> MaskValues:
     numbers = {name: number for number, name in enumerate(["background", *classes, "ignore"])}
     indices: dict[int, int] = {}
     colours: dict[Colour, int] = {}
-    other = None
+    other = least = None
     for item in items:
+        threshold = _THRESHOLD.match(item)
         value, _, name = item.partition("=")
-        key = _colour(value)
+        name = item[threshold.end() :] if threshold else name
+        key = int(threshold[1]) if threshold else _colour(value)
         if key is None and value.strip() != "*":
-            raise UserError(f"--mask-values {item!r}: must be INDEX, R,G,B, #rrggbb or *, then =NAME; correct it")
+            raise UserError(f"--mask-values {item!r}: must be INDEX, R,G,B, #rrggbb, >=N or *, then =NAME; correct it")
         if name not in numbers:
             raise UserError(f"--mask-values {item!r}: unknown class '{name}'; use one of {', '.join(numbers)}")
         if key is None:
             other = numbers[name]
+        elif threshold:
+            least = int(threshold[1]), numbers[name]
         elif isinstance(key, tuple):
             colours[key] = numbers[name]
         else:
             indices[key] = numbers[name]
-    return MaskValues(indices, colours, other)
+    if least and len(items) - (other is not None) > 1:
+        raise UserError("--mask-values: a threshold >=N stands alone or with *; leave the other values away")
+    return MaskValues(indices, colours, other, least)
 
 
 def _unknown(path: Path, what: str) -> UserError:
     return UserError(f"{path}: the mask holds {what}; state what it means with --mask-values VALUE=NAME")
+
+
+def _lossy(path: Path, remedy: str = "") -> UserError:
+    return UserError(f"{path}: a JPEG mask holds invented values at every edge; save masks as PNG, BMP or TIFF{remedy}")
 
 
 def _from_indices(raw: np.ndarray, values: MaskValues, path: Path) -> np.ndarray:
@@ -118,13 +135,27 @@ def read_raw_mask(path: Path) -> np.ndarray:
     """
     check_file(path)
     if suffix(path) in _LOSSY:
-        raise UserError(f"{path}: a JPEG mask holds invented values at every edge; save masks as PNG, BMP or TIFF")
+        raise _lossy(path)
     if suffix(path) in MEDICAL_SUFFIXES:
         return read_picture(path).pixels
     with opened(path) as image:
         if image.mode in _INDEXED:
             return np.asarray(image).astype(np.int64) * (255 if image.mode == "1" else 1)
     return read_photo(path)
+
+
+def _from_brightness(path: Path, least: tuple[int, int], other: int) -> np.ndarray:
+    """Label pixels by their brightness in 0 ... 255, as a viewer shows the mask."""
+    pixels = read_picture(path).pixels
+    if pixels.ndim == 3:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))
+    brightest = int(pixels.max())
+    if 0 < brightest < least[0] and len(np.unique(pixels)) <= 2:
+        raise UserError(
+            f"{path}: no value of the mask reaches {least[0]}, the highest is {brightest}; it is of another kind, so "
+            "state what its values mean with --mask-values VALUE=NAME or save it with 255 for the class"
+        )
+    return np.where(pixels >= least[0], least[1], other).astype(np.uint8)
 
 
 def read_mask(path: Path, values: MaskValues) -> np.ndarray:
@@ -136,6 +167,10 @@ def read_mask(path: Path, values: MaskValues) -> np.ndarray:
     Raises:
         UserError: missing, damaged, lossy, or with a value or colour whose meaning is not stated.
     """
+    if values.least is not None:
+        return _from_brightness(path, values.least, values.other or 0)
+    if suffix(path) in _LOSSY:
+        raise _lossy(path, ', or state a threshold where there is one class: --mask-values ">=128=NAME"')
     raw = read_raw_mask(path)
     if values.colours and not values.indices and raw.ndim == 2 and suffix(path) not in MEDICAL_SUFFIXES:
         raw = read_photo(path)

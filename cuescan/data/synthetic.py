@@ -26,7 +26,7 @@ Stains = tuple[np.ndarray, np.ndarray]
 """Amounts of haematoxylin and eosin, each (H, W), of about 0 ... 1."""
 
 
-def _smooth(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
     """Gaussian noise of a length scale in pixels, zero mean, unit deviation; it repeats at the borders."""
     rows, columns = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)
     window = np.exp(-2 * (np.pi * scale) ** 2 * (rows**2 + columns**2))
@@ -59,22 +59,22 @@ def _nuclei(rng: np.random.Generator, size: int, spacing: float, radius: float, 
     for outline, darkness in zip(outlines, rng.integers(165, 256, count).tolist(), strict=True):
         draw.polygon(outline, fill=darkness)
     nuclei = np.asarray(canvas.reduce(_FINE)) / 255.0
-    return nuclei * (0.85 + 0.15 * _smooth(rng, size, 0.8))
+    return nuclei * (0.85 + 0.15 * smooth_noise(rng, size, 0.8))
 
 
 def _tumour(rng: np.random.Generator, size: int) -> Stains:
     nuclei = _nuclei(rng, size, spacing=rng.uniform(9, 11), radius=3.1, stretch=1.25)
-    cytoplasm = 0.32 + 0.06 * _smooth(rng, size, 3)
+    cytoplasm = 0.32 + 0.06 * smooth_noise(rng, size, 3)
     return 0.13 + 0.75 * nuclei, cytoplasm * (1 - 0.5 * nuclei)
 
 
 def _stroma(rng: np.random.Generator, size: int) -> Stains:
     rows, columns = np.mgrid[:size, :size]
     angle = rng.uniform(0, np.pi)
-    along = columns * np.cos(angle) + rows * np.sin(angle) + 7 * _smooth(rng, size, 14)
-    fibres = np.sin(2 * np.pi * along / rng.uniform(7, 11) + 0.8 * _smooth(rng, size, 3))
+    along = columns * np.cos(angle) + rows * np.sin(angle) + 7 * smooth_noise(rng, size, 14)
+    fibres = np.sin(2 * np.pi * along / rng.uniform(7, 11) + 0.8 * smooth_noise(rng, size, 3))
     nuclei = _nuclei(rng, size, spacing=rng.uniform(21, 28), radius=1.5, stretch=3.2)
-    return 0.05 + 0.6 * nuclei, 0.42 + 0.13 * fibres + 0.05 * _smooth(rng, size, 1.2)
+    return 0.05 + 0.6 * nuclei, 0.42 + 0.13 * fibres + 0.05 * smooth_noise(rng, size, 1.2)
 
 
 def _fat(rng: np.random.Generator, size: int) -> Stains:
@@ -91,9 +91,9 @@ def _fat(rng: np.random.Generator, size: int) -> Stains:
 
 
 def _necrosis(rng: np.random.Generator, size: int) -> Stains:
-    debris = np.clip(_smooth(rng, size, 1.1) - 0.9, 0, 1.5)
+    debris = np.clip(smooth_noise(rng, size, 1.1) - 0.9, 0, 1.5)
     ghosts = _nuclei(rng, size, spacing=rng.uniform(11, 15), radius=1.3, stretch=1.2)
-    patches = 0.5 + 0.5 * np.tanh(_smooth(rng, size, 6))
+    patches = 0.5 + 0.5 * np.tanh(smooth_noise(rng, size, 6))
     return 0.08 + 0.25 * ghosts + 0.12 * debris, 0.26 + 0.14 * patches + 0.1 * debris
 
 
@@ -103,7 +103,7 @@ _TISSUES: tuple[Callable[[np.random.Generator, int], Stains], ...] = (_tumour, _
 def _regions(rng: np.random.Generator, size: int, classes: np.ndarray) -> np.ndarray:
     """Smooth regions of the given class indices, each of at least ``LEAST_SHARE`` of the image."""
     while True:
-        fields = np.stack([_smooth(rng, size, size / rng.uniform(7, 10)) for _ in classes])
+        fields = np.stack([smooth_noise(rng, size, size / rng.uniform(7, 10)) for _ in classes])
         mask = classes[np.argmax(fields, axis=0)]
         if np.bincount(mask.ravel(), minlength=len(CLASSES))[classes].min() > LEAST_SHARE * size * size:
             return mask
@@ -125,7 +125,7 @@ def histology_image(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np
         stains = _TISSUES[number](rng, size)
         haematoxylin += weight * stains[0]
         eosin += weight * stains[1]
-    strength, thickness = rng.uniform(0.8, 1.25, 2), 1 + 0.06 * _smooth(rng, size, size / 4)
+    strength, thickness = rng.uniform(0.8, 1.25, 2), 1 + 0.06 * smooth_noise(rng, size, size / 4)
     density = np.zeros((size, size, 3))
     for amount, colour, factor in ((haematoxylin, _HAEMATOXYLIN, strength[0]), (eosin, _EOSIN, strength[1])):
         vector = np.clip(colour + rng.normal(0, 0.04, 3), 0.02, None)

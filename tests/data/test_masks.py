@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from cuescan.data.masks import default_values, parse_values, read_mask
@@ -77,13 +80,64 @@ def test_jpeg_masks_are_refused(tmp_path: Path) -> None:
         read_mask(tmp_path / "m.jpg", default_values(CLASSES, True))
 
 
+def test_a_threshold_reads_jpeg_masks(tmp_path: Path) -> None:
+    shape = np.zeros((30, 50), np.uint8)
+    shape[5:20, 8:30] = 255
+    Image.fromarray(shape).save(tmp_path / "m.jpg", quality=60)
+    assert len(np.unique(np.asarray(Image.open(tmp_path / "m.jpg")))) > 2
+    mask = read_mask(tmp_path / "m.jpg", parse_values([">=128=polyp"], ("polyp",)))
+    np.testing.assert_array_equal(mask, shape > 0)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_threshold_sees_what_a_viewer_shows(tmp_path: Path, mode: str, ending: str) -> None:
+    shape = np.where(LABELS > 1, 255, 0).astype(np.uint8)
+    Image.fromarray(shape).convert(mode).save(tmp_path / f"m.{ending}")
+    mask = read_mask(tmp_path / f"m.{ending}", parse_values([">=128=polyp"], ("polyp",)))
+    np.testing.assert_array_equal(mask, LABELS > 1)
+
+
+@given(threshold=st.integers(1, 255), below=st.sampled_from(["background", "skin", "ignore"]))
+def test_a_threshold_parts_all_values(threshold: int, below: str) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    with tempfile.TemporaryDirectory() as folder:
+        Image.fromarray(ramp).save(Path(folder) / "m.png")
+        values = parse_values([f">={threshold}=lesion", f"*={below}"], ("skin", "lesion"))
+        mask = read_mask(Path(folder) / "m.png", values)
+    rest = {"background": 0, "skin": 1, "ignore": 3}[below]
+    np.testing.assert_array_equal(mask, np.where(ramp >= threshold, 2, rest))
+
+
+def test_a_mask_of_ones_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    values = parse_values([">=128=polyp"], ("polyp",))
+    Image.fromarray((LABELS > 1).astype(np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(UserError, match=r"m\.png: no value of the mask reaches 128, the highest is 1; .* VALUE=NAME"):
+        read_mask(tmp_path / "m.png", values)
+    Image.fromarray(np.zeros((30, 50), np.uint8)).save(tmp_path / "m.png")
+    assert not read_mask(tmp_path / "m.png", values).any()
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
-    [("1=tumor", "unknown class 'tumor'"), ("x=tumour", "must be INDEX"), ("1,2=tumour", "must be INDEX"), ("1", "''")],
+    [
+        ("1=tumor", "unknown class 'tumor'"),
+        ("x=tumour", "must be INDEX"),
+        ("1,2=tumour", "must be INDEX"),
+        ("1", "''"),
+        (">=128=tumor", "unknown class 'tumor'"),
+        (">=128", "must be INDEX"),
+        (">=x=tumour", "must be INDEX"),
+    ],
 )
 def test_bad_mask_values_are_explained(item: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_values([item], CLASSES)
+
+
+def test_a_threshold_stands_alone() -> None:
+    with pytest.raises(UserError, match="a threshold >=N stands alone or with \\*; leave the other values away"):
+        parse_values([">=128=tumour", "0=stroma"], CLASSES)
 
 
 def test_presence_is_a_share_of_the_annotated_pixels() -> None:

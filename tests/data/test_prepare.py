@@ -300,3 +300,20 @@ def test_help_gives_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["prepare", "--help"])
     assert "cuescan prepare -d 101 -n Biopsies --images slides --cues labels.csv" in capsys.readouterr().out
+
+
+def test_jpeg_masks_need_a_threshold(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shape = np.zeros((40, 48), np.uint8)
+    shape[8:24, 8:32] = 255
+    (inputs / "jpeg").mkdir()
+    for number in range(10):
+        Image.fromarray(shape).save(inputs / "jpeg" / f"c{number}.jpg")
+    (inputs / "notes.csv").write_text("image;text\n" + "\n".join(f"c{number};{SECRET}" for number in range(10)))
+    command = [
+        "prepare", "-d", "101", "-n", "Toy", "--images", str(inputs / "images"), "--cues", str(inputs / "notes.csv"),
+        "--classes", "polyp", "--masks", str(inputs / "jpeg"), "--output", str(inputs / "raw"),
+    ]  # fmt: skip
+    assert '--mask-values ">=128=NAME"' in failure(capsys, *command)
+    assert main([*command, "--mask-values", ">=128=polyp"]) == 0
+    label = np.asarray(Image.open(inputs / "raw" / "Dataset101_Toy" / "labelsTr" / "c3.png"))
+    np.testing.assert_array_equal(label, shape > 0)

@@ -1,0 +1,59 @@
+"""``cuescan predict``: images and a sentence for each -> masks, by a model that takes prompts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "segment images, each by its own prompt"
+
+EXAMPLES = """
+prompts are a JSON object {"case": "sentence", ...} or a table (CSV) with columns "image" and "text". A case without a
+prompt is segmented by the model's default prompts, as nnUNetv2_predict does.
+
+examples:
+  cuescan predict -i images -o masks -d 7 --prompts prompts.json
+  cuescan predict -i images -o masks -d 7 --prompts findings.csv -f 0 1 2 3 4 -device cuda
+  cuescan predict -i images -o masks -m MODEL_FOLDER --prompts prompts.json --encoder ENCODER_FOLDER
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options; those of nnUNetv2_predict have its names."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("-i", dest="images", type=Path, required=True, metavar="DIR", help="images, named as nnU-Net's")
+    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="DIR", help="where the masks go")
+    parser.add_argument("--prompts", type=Path, metavar="FILE", help="one sentence per case (JSON or CSV)")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("-d", dest="dataset", metavar="ID", help="number or name of the data set that trained the model")
+    model.add_argument("-m", dest="model", type=Path, metavar="DIR", help="the model's folder, with plans.json")
+    parser.add_argument("-c", dest="configuration", default="2d", help="configuration (default 2d)")
+    parser.add_argument("-tr", dest="trainer", default="TIFCMambaTrainer", help="trainer (default %(default)s)")
+    parser.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default %(default)s)")
+    parser.add_argument("-f", dest="folds", nargs="+", metavar="FOLD", help="folds to average (default: all there are)")
+    parser.add_argument(
+        "-chk",
+        dest="checkpoint",
+        default="checkpoint_final.pth",
+        metavar="FILE",
+        help="checkpoint (default %(default)s)",
+    )
+    parser.add_argument("-device", choices=("cpu", "cuda", "mps"), default=None, help="default: cuda if there is one")
+    parser.add_argument(
+        "--encoder",
+        metavar="SPEC",
+        help="the text encoder, if it is not where the model was trained",
+    )
+    parser.add_argument("--disable_tta", action="store_true", help="no mirrored views")
+    parser.add_argument("--save_probabilities", action="store_true", help="write probabilities beside the masks")
+    parser.add_argument("-npp", type=int, default=1, metavar="N", help="processes that preprocess (default 1)")
+    parser.add_argument("-nps", type=int, default=1, metavar="N", help="processes that export masks (default 1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict and say where the masks are."""
+    from cuescan.nnunet.prompted_prediction import predict
+
+    count = predict(arguments)
+    print(f"{count} masks: {arguments.output}")
+    return 0
