@@ -18,7 +18,7 @@ def imported_by(statement: str) -> list[str]:
     return result.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["cuescan", "cuescan.cli", "cuescan.cues", "cuescan.evaluation"])
+@pytest.mark.parametrize("module", ["cuescan", "cuescan.cli", "cuescan.cues", "cuescan.encoders", "cuescan.evaluation"])
 def test_light_modules(module):
     assert imported_by(f"import {module}") == []
 
