@@ -1,4 +1,4 @@
-# make demo | make test | make lint: each sets up .venv first, once, and again when pyproject.toml changes.
+# make demo | make demo-text | make test | make lint: each sets up .venv first, once, and again when pyproject.toml changes.
 # Another Python: make test PYTHON=python3.12. Another torch build: make test TORCH="torch torchvision --index-url ...".
 PYTHON ?= python3
 TORCH ?= torch torchvision
@@ -6,10 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test lint clean
+.PHONY: demo demo-text test lint clean
 
 demo: $(STAMP)
 	$(BIN)/python benchmarks/demo.py
+
+demo-text: $(STAMP)
+	$(BIN)/python benchmarks/demo_text.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -13,14 +13,12 @@ import argparse
 import json
 import os
 import platform
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+from runner import Runner, empty_output
+
 from cuescan.data.synthetic import make_histology
-from cuescan.share import share_path
 
 WEAK, DENSE = 991, 992
 TRAINING_CASES, TEST_CASES, SIZE = 120, 30, 128
@@ -34,54 +32,12 @@ RECIPE = {
 """The paper's learning rate of 1e-5 needs a pretrained trunk and 100 epochs; the demo starts from random weights."""
 
 
-class Runner:
-    """Prints and runs commands with nnU-Net's folders set below one output folder."""
-
-    def __init__(self, output: Path) -> None:
-        self.output = output
-        self.scripts = Path(sys.executable).parent
-        self.environment = os.environ | {
-            "nnUNet_raw": str(output / "nnUNet_raw"),
-            "nnUNet_preprocessed": str(output / "nnUNet_preprocessed"),
-            "nnUNet_results": str(output / "nnUNet_results"),
-            "nnUNet_extTrainer": str(share_path("trainers")),
-            "nnUNet_compile": "f",
-            "nnUNet_n_proc_DA": "1",
-            "nnUNet_def_n_proc": "2",
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "PYTHONWARNINGS": "ignore",
-        }
-
-    def __call__(self, *command: str | Path, **variables: str) -> float:
-        """Run a command, show it and keep its output in a log; returns the seconds it took."""
-        words = [str(word) for word in command]
-        shown = [f"{name}={value}" for name, value in variables.items()]
-        print("$", *shown, *words, flush=True)
-        program = shutil.which(words[0], path=str(self.scripts)) or words[0]
-        log = self.output / "log.txt"
-        started = time.monotonic()
-        with log.open("a", encoding="utf-8") as stream:
-            status = subprocess.run(
-                [program, *words[1:]], env=self.environment | variables, stdout=stream, stderr=subprocess.STDOUT
-            ).returncode
-        if status:
-            print(log.read_text(encoding="utf-8")[-3000:])
-            sys.exit(f"demo: `{' '.join(words)}` ended with status {status}; its output is in {log}")
-        seconds = time.monotonic() - started
-        print(f"  {seconds:.0f} s", flush=True)
-        return seconds
-
-
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder to write (replaced)")
     output = parser.parse_args().output.resolve()
-    marker = output / "log.txt"
-    if output.exists() and any(output.iterdir()) and not marker.exists():
-        sys.exit(f"demo: {output} holds files that no demo wrote; give another --output")
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+    empty_output(output)
     run = Runner(output)
     begun = time.monotonic()
 

@@ -28,8 +28,8 @@ import sys
 from pathlib import Path
 
 import torch
-from scan_tables.contest import Disagreement
-from scan_tables.machine import about, in_words
+from measuring.contest import Disagreement
+from measuring.machine import about, in_words
 from scan_tables.settings import PRESETS, Settings
 
 TABLES = {
@@ -91,7 +91,8 @@ def main() -> int:
         limit_bytes=arguments.limit_gb * 1e9,
         figure=arguments.figure,
     )
-    found = {**about(settings), "sizes": arguments.sizes, "rounds": settings.rounds, "disagreement": None}
+    found = about(settings.threads, settings.device)
+    found |= {"sizes": arguments.sizes, "rounds": settings.rounds, "disagreement": None}
     print(in_words(found), flush=True)
     tables = {}
     try:

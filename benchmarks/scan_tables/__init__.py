@@ -1,1 +1,1 @@
-"""The tables of ``benchmarks/scan.py``, a module each with a function ``table``, and what they share."""
+"""The tables of ``benchmarks/scan.py``, a module each with a function ``table``."""

@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from scan_tables.contest import compare, weights_of
+from measuring.contest import compare, weights_of
+from measuring.timing import in_turns, in_words, summary
+
 from scan_tables.peers import given, make, ours, why_not
 from scan_tables.sequences import fastest
 from scan_tables.settings import MAMBA_PY, NAIVE, TARGET, Settings, Size
-from scan_tables.timing import in_turns, in_words, summary
 
 ROUNDS = 3
 STATES = {NAIVE: 7, MAMBA_PY: 10}  # float32 arrays of (batch, length, dim, state) at the peak, as table B shows

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from measuring.contest import weights_of
+from measuring.timing import digits, in_turns, in_words, summary
 
-from scan_tables.contest import weights_of
 from scan_tables.peers import given, make, ours
 from scan_tables.settings import Settings, Size
-from scan_tables.timing import digits, in_turns, in_words, summary
 
 LANES, BLOCK = 16, 64  # of the numba kernels: channels of a vector, steps between two kept states
 COPIED = 64 * 2**20  # numbers: 256 MiB, beyond any cache

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from measuring.contest import Contestant, contest
 from torch import Tensor, nn
 
 from cuescan.networks.vss import SelectiveScan2d
 from cuescan.scan import backend, both_ways, four_ways, route_scan, selective_scan
-from scan_tables.contest import Contestant, contest
 from scan_tables.peers import given, ours
 from scan_tables.settings import Map, Settings, Size
 
@@ -113,7 +113,9 @@ def table(settings: Settings) -> list[dict[str, Any]]:
     print(f"C. Several routes, all by {name}")
     rows = []
     for size in settings.preset.maps:
-        rows += contest(blocks(size, settings.device, name), settings, f"four-route block, {size}")
+        ways = blocks(size, settings.device, name)
+        rows += contest(ways, settings.rounds, settings.device, f"four-route block, {size}")
     size = settings.preset.two_ways
     what = f"two-way scan, batch {size.batch}, dim {size.dim}, length {size.length}, state {size.state}"
-    return rows + contest(two_ways(size, settings.device, name), settings, what)
+    ways = two_ways(size, settings.device, name)
+    return rows + contest(ways, settings.rounds, settings.device, what)

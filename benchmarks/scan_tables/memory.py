@@ -6,37 +6,25 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
+from measuring.processes import extra, in_fresh_process
+from measuring.timing import digits
 from tqdm import tqdm
 
 from scan_tables.peers import given, make, ours, why_not
-from scan_tables.processes import in_fresh_process, peak, reset_peak
 from scan_tables.settings import MAMBA_PY, REFERENCE, Settings, Size
-from scan_tables.timing import digits
 
 MIB = 2**20
 LEAST = 4 * MIB  # of inputs and outputs: below it the allocator's own pages would count
 
 
-def _peak(device: str) -> int | None:
-    return torch.cuda.max_memory_allocated() if device == "cuda" else peak()
-
-
-def _reset_peak(device: str) -> None:
-    torch.cuda.reset_peak_memory_stats() if device == "cuda" else reset_peak()
-
-
-def extra(name: str, way: int, size: Size, device: str, threads: int) -> int | None:
+def measure(name: str, way: int, size: Size, device: str, threads: int) -> int | None:
     """Bytes that forward and backward take at most beyond the arguments; for a fresh process."""
     torch.set_num_threads(threads)
     taken = None
     for each in (Size(1, 16 * size.groups, 64, size.state, size.groups), size):  # the first one warms up
         contestant = make(name, each, given(each, device))[way]
         call = contestant.both(torch.ones(each.batch, each.dim, each.length, device=device))
-        _reset_peak(device)
-        before = _peak(device)
-        call()
-        after = _peak(device)
-        taken = None if before is None or after is None else after - before
+        taken = extra(call, device)
     return taken
 
 
@@ -55,7 +43,7 @@ def table(settings: Settings) -> list[dict[str, Any]]:
         for name in tqdm(names, "memory", leave=False):
             try:
                 ways = range(2 if name == MAMBA_PY else 1)
-                found = [in_fresh_process(extra, name, way, size, settings.device, settings.threads) for way in ways]
+                found = [in_fresh_process(measure, name, way, size, settings.device, settings.threads) for way in ways]
             except BrokenProcessPool:
                 print(f"    {name:22} was killed: not enough memory")
                 continue

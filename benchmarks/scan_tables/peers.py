@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable
 
 import torch
+from measuring.contest import Contestant, Layout, leaves, same
 from torch import Tensor
 from torch.nn import functional as F
 
 from cuescan.scan import available_backends, backend, selective_scan
 from cuescan.scan.backends import BACKENDS
-from scan_tables.contest import Contestant, Layout, leaves, same
 from scan_tables.settings import MAMBA_PY, NAIVE, REFERENCE, Size
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from scan_tables.contest import Contestant, contest, weights_of
+from measuring.contest import Contestant, contest, weights_of
+from measuring.timing import SLOW, seconds
+
 from scan_tables.peers import given, make, ours, why_not
 from scan_tables.settings import Settings
-from scan_tables.timing import SLOW, seconds
 
 
 def fastest(ways: list[Contestant], settings: Settings) -> Contestant:
@@ -40,7 +41,7 @@ def table(settings: Settings) -> list[dict[str, Any]]:
                 continue
             ways = make(name, size, tensors)
             contestants.append(fastest(ways, settings))
-        rows += contest(contestants, settings, str(size))
+        rows += contest(contestants, settings.rounds, settings.device, str(size))
     for reason in sorted(missing):
         print(f"  {reason}")
     return rows

@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import torch
+from measuring.processes import in_fresh_process, peak
+from measuring.timing import digits, in_words, seconds, summary
 from torch.utils._python_dispatch import TorchDispatchMode
 from tqdm import tqdm
 
-from scan_tables.processes import in_fresh_process, peak
 from scan_tables.settings import Settings
-from scan_tables.timing import digits, in_words, seconds, summary
 
 
 class Scans(TorchDispatchMode):

@@ -22,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of predicted masks")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="default: PREDICTIONS/overlays")
     parser.add_argument("--masks", type=Path, metavar="DIR", help="reference masks: adds a panel and each case's IoU")
-    parser.add_argument("--cues", type=Path, metavar="FILE", help="cues.json: adds what the cue states of each class")
+    parser.add_argument(
+        "--cues",
+        type=Path,
+        metavar="FILE",
+        help="cues.json, prompts or a table of either: adds what is stated of each class",
+    )
     parser.add_argument(
         "--show-text", action="store_true", help="write out the cues' sentences, which may speak of a patient"
     )
@@ -32,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw all cases and print where the pictures are."""
-    from cuescan.cues import read_cues
+    from cuescan.data.prompts import read_any_cues
     from cuescan.evaluation.labels import read_labels
     from cuescan.evaluation.overlays import find_sources, write_overlays
 
     if args.n < 1:
         raise UserError(f"-n is {args.n}, but the overview needs at least one case: give -n 1 or more.")
     labels = read_labels(dataset_json(args, args.masks or args.images), args.masks or args.images)
-    cues = read_cues(args.cues) if args.cues else None
+    cues = read_any_cues(args.cues, labels.classes) if args.cues else None
     sources = find_sources(args.images, args.predictions, args.masks, cues, labels, args.cues)
     output: Path = args.output or args.predictions / "overlays"
     print(write_overlays(sources, output, args.n, args.show_text))

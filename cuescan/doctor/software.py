@@ -12,7 +12,7 @@ import torch
 import cuescan
 from cuescan.nnunet.provenance import commit
 
-REQUIRED = ("torch", "torchvision", "numpy", "numba", "llvmlite", "timm", "nnunetv2")
+REQUIRED = ("torch", "torchvision", "numpy", "numba", "llvmlite", "timm", "open_clip_torch", "nnunetv2")
 OPTIONAL = ("triton", "mamba-ssm", "monai")
 
 

@@ -66,10 +66,11 @@ class TextSupervisionLoss(nn.Module):
         """Set the frozen encoder of the mutual alignment; its weights stay out of this module."""
         self.mutual_alignment = MutualAlignment(encoder)
 
-    def forward(self, *arguments: Any, **named: Any) -> Tensor:
+    def forward(self, maps: TIFCMambaMaps, *arguments: Any, **named: Any) -> Tensor:
         """The weighted sum of :meth:`terms`, a scalar."""
-        terms = self.terms(*arguments, **named)
-        return torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
+        terms = self.terms(maps, *arguments, **named)
+        weighted = [self.weights[name] * value for name, value in terms.items()]
+        return torch.stack(weighted or [0 * maps.logits.sum()]).sum()
 
     def terms(
         self,

@@ -1,6 +1,7 @@
 """TIFCMamba: segmentation by sentences, with text and image fused by selective scans (MICCAI 2025)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ class TIFCMamba(nn.Module):
     class's logit, background has logit 0. In training a text segmenter scores which words of the sentence carry the
     keyword, for the mutual alignment loss.
 
-    Ours, since the paper is silent: a last step to stride 2, without fusion, for sharper borders; widths and depths; one prompt per class for several classes; a learned residual on
-    the frozen text embedding, which the knowledge loss ties to the class's template; what a prompt states of place,
-    box and share of the image travels beside its embedding (``place``), joins the expanded text feature, and at
-    inference bounds the mask: no pixel outside a stated box, and as many as the stated share.
+    Ours, since the paper is silent: a last step to stride 2, without fusion, for sharper borders; widths and depths;
+    one prompt per class for several classes; a learned residual on the frozen text embedding, tied to it by a loss;
+    what a prompt states of place, box and share of the image travels beside its embedding (``place``), joins the
+    expanded text feature, and at inference bounds the mask: no pixel outside a stated box, and as many as the stated
+    share.
 
     Args:
         in_channels: Channels of the image, at least 1.
@@ -50,6 +52,8 @@ class TIFCMamba(nn.Module):
         channel: Fuse over channels (BiDF's 1-D scan).
         grounding: Use what prompts state of place and extent, where it is given.
         trunk: Arguments of :class:`cuescan.networks.trunk.ResNetTrunk`, or None for no trunk.
+        input_mean: Per-channel mean that the encoder subtracts, or None.
+        input_std: Per-channel divisor, or None.
 
     Shapes:
         image (B, in_channels, H, W), H and W at least 32; text (B, K, text_dim) or None for the default prompts in the
@@ -80,6 +84,8 @@ class TIFCMamba(nn.Module):
         channel: bool = True,
         grounding: bool = True,
         trunk: dict[str, Any] | None = None,
+        input_mean: Sequence[float] | None = None,
+        input_std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if size not in SIZES:
@@ -92,7 +98,7 @@ class TIFCMamba(nn.Module):
         self.regions = REGIONS
         self.deep_supervision = False
         dims, depths, state, width = (SIZES[size][key] for key in ("dims", "depths", "state", "width"))
-        self.encoder = VSSEncoder(in_channels, dims, depths, state, trunk)
+        self.encoder = VSSEncoder(in_channels, dims, depths, state, trunk, input_mean, input_std)
         self.laterals = nn.ModuleList(nn.Conv2d(dim, width, 1) for dim in reversed(dims))
         self.fusions = nn.ModuleList(BiDF(width, text_dim, state, space, channel) for _ in dims)
         self.finest = nn.Conv2d(dims[0] // 2, width, 1)

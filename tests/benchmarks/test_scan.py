@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from scan_tables.contest import Contestant, Disagreement, compare
+from measuring.contest import Contestant, Disagreement, compare
+from measuring.processes import peak, reset_peak
+from measuring.timing import in_turns, ratios, summary
 from scan_tables.peers import given, make, ours, why_not
-from scan_tables.processes import peak, reset_peak
 from scan_tables.settings import MAMBA_PY, NAIVE, REFERENCE, Size
-from scan_tables.timing import in_turns, ratios, summary
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "scan.py"
 FAST = ours("cpu")[0]
@@ -136,7 +136,7 @@ def test_disagreement_is_found(factor, what):
 
 
 def test_calls_take_turns(monkeypatch):
-    monkeypatch.setattr("scan_tables.timing.SPAN", 0)
+    monkeypatch.setattr("measuring.timing.SPAN", 0)
     order: list[str] = []
     calls = {name: lambda name=name: order.append(name) for name in "AB"}
     times = in_turns(calls, 3, "cpu", "turns")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cuescan.networks import PathMamba
+from cuescan.networks.fusion import BiDF
 from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock
 from cuescan.networks.vss import SelectiveScan2d
 
@@ -64,3 +65,10 @@ def test_a_whole_network_on_a_gpu() -> None:
     network = PathMamba(3, 2).eval().cuda()
     with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
         check(network, torch.compile(network, fullgraph=True), torch.rand(2, 3, 64, 96, device="cuda"))
+
+
+def test_fusion_in_one_graph() -> None:
+    fusion = BiDF(8, 16, 4)
+    compiled = torch.compile(fusion, fullgraph=True, backend="aot_eager")
+    for height, width in ((5, 7), (12, 9)):
+        check(fusion, compiled, torch.rand(2, 8, height, width), torch.randn(2, 16), torch.rand(2, 6, height, width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch.export import Dim
 
-from cuescan.networks import PathMamba
+from cuescan.networks import PathMamba, TIFCMamba
 from cuescan.networks.vss import SelectiveScan2d
 from cuescan.scan import backend
 
@@ -54,6 +55,21 @@ def test_one_program_for_any_batch_and_size() -> None:
         for shape in ((2, 3, 64, 96), (1, 3, 32, 48), (3, 3, 35, 50), (1, 3, 160, 128)):
             image = torch.rand(shape)
             torch.testing.assert_close(module(image), network(image), atol=1e-5, rtol=1e-5)
+
+
+def test_one_program_for_any_image_and_prompt() -> None:
+    torch.manual_seed(0)
+    network = TIFCMamba(3, 1, 16).eval()
+    network.prompts.copy_(torch.randn(1, 16))
+    place = torch.full((2, 1, 4, 6), math.nan)
+    place[:, :, 0] = torch.tensor([0.2, 0.1, 0.7, 0.6, 1.0, 0.15])
+    inputs = (torch.rand(2, 3, 64, 96), torch.randn(2, 1, 16), place)
+    batch = {0: Dim.AUTO}
+    program = torch.export.export(network, inputs, dynamic_shapes=(OPEN, batch, batch)).module()
+    with torch.no_grad():
+        for shape in ((2, 3, 64, 96), (1, 3, 35, 50), (3, 3, 160, 128)):
+            given = (torch.rand(shape), torch.randn(shape[0], 1, 16), place[:1].expand(shape[0], -1, -1, -1))
+            torch.testing.assert_close(program(*given), network(*given), atol=1e-5, rtol=1e-5)
 
 
 def test_a_saved_program_needs_the_scan(tmp_path: Path) -> None:

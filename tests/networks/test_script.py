@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cuescan.networks import PathMamba
+from cuescan.networks import PathMamba, TIFCMamba
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 LOAD = """
@@ -62,3 +63,25 @@ def test_a_frozen_script_still_agrees() -> None:
     image = torch.rand(1, 3, 48, 32)
     with torch.no_grad():
         torch.testing.assert_close(frozen(image), network(image), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"token_dim": 12, "input_mean": [0.5] * 3, "trunk": {"stages": 4, "frozen_norm": True}},
+        {"space": False, "channel": False, "grounding": False},
+    ],
+    ids=["all parts", "plain fusion"],
+)
+def test_prompts_reach_a_scripted_network(arguments: dict) -> None:
+    torch.manual_seed(0)
+    network = TIFCMamba(3, 2, 16, **arguments).eval()
+    network.prompts.copy_(torch.randn(2, 16))
+    scripted = torch.jit.script(network)
+    place = torch.full((2, 2, 4, 6), math.nan)
+    place[0, 1, 0] = torch.tensor([0.2, 0.1, 0.7, 0.6, 1.0, 0.15])
+    with torch.no_grad():
+        for shape in ((32, 48), (70, 41)):
+            image, text = torch.rand(2, 3, *shape), torch.randn(2, 2, 16)
+            for inputs in ((image,), (image, text), (image, text, place)):
+                torch.testing.assert_close(scripted(*inputs), network(*inputs), atol=1e-5, rtol=1e-5)

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from scan_tables.settings import Settings
-from scan_tables.timing import HEADER, Call, in_turns, line, ratios, summary
+from measuring.timing import HEADER, Call, in_turns, line, ratios, summary
 
 TOLERANCE = 1e-4  # of outputs and gradients in float32: RMS of the difference over RMS
 Layout: TypeAlias = Callable[[str, Tensor], Tensor]
@@ -94,7 +93,7 @@ def compare(ours: Contestant, others: list[Contestant], dy: Tensor, what: str) -
                 )
 
 
-def contest(contestants: list[Contestant], settings: Settings, what: str) -> list[dict[str, Any]]:
+def contest(contestants: list[Contestant], rounds: int, device: str, what: str) -> list[dict[str, Any]]:
     """Compare the contestants with the first, time them in turns, and print and return their rows.
 
     Raises:
@@ -110,7 +109,7 @@ def contest(contestants: list[Contestant], settings: Settings, what: str) -> lis
     rows = []
     print(f"{what}\n{HEADER}")
     for mode, calls in modes.items():
-        times = in_turns(calls, settings.rounds, settings.device, mode)
+        times = in_turns(calls, rounds, device, mode)
         print(f"  {mode}")
         for each in contestants:
             row = {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import torch
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -45,3 +48,21 @@ def reset_peak() -> None:
         _RESET.write_text("5", encoding="ascii")
     except OSError:  # the peak so far then hides as much of the next one
         return
+
+
+def extra(call: Callable[[], object], device: str) -> int | None:
+    """Bytes that a call takes at most beyond what is there before it; None where the system does not tell.
+
+    On a CPU by resident memory: make the same call on smaller tensors first, in a fresh process, so that libraries are
+    loaded and kernels compiled.
+    """
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return torch.cuda.max_memory_allocated() - before
+    reset_peak()
+    before = peak()
+    call()
+    after = peak()
+    return None if before is None or after is None else after - before

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 import cuescan
-from scan_tables.settings import Settings
 
 PACKAGES = ("torch", "numba", "triton", "mambapy", "mamba-ssm")
 
@@ -51,17 +50,17 @@ def _checkout() -> dict[str, Any]:
     }
 
 
-def about(settings: Settings) -> dict[str, Any]:
-    """Machine and software."""
+def about(threads: int, device: str) -> dict[str, Any]:
+    """Machine and software, and torch's threads and device."""
     return {
         "processor": _processor(),
         "vectors": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": settings.threads,
+        "threads": threads,
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "device": settings.device,
+        "device": device,
         "system": platform.platform(),
         "python": platform.python_version(),
         "cuescan": cuescan.__version__,

@@ -1,0 +1,1 @@
+"""How the benchmarks time and weigh what they compare, and say on which machine."""
