@@ -7,13 +7,13 @@ four of them in smooth random regions, under a stain that varies from image to i
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from tqdm import tqdm
+
+from cuescan.data.synthetic_folder import Drawn, write_folder
 
 CLASSES = ("tumour", "stroma", "fat", "necrosis")
 LEAST_SHARE = 0.05
@@ -148,16 +148,9 @@ def make_histology(output_folder: Path | str, cases: int, size: int = 128, seed:
     Returns:
         The folder.
     """
-    folder = Path(output_folder)
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    rows = []
-    for number in tqdm(range(cases), desc="synthetic tissue", unit="image", disable=None):
-        image, mask = histology_image(np.random.default_rng((seed, number)), size)
-        case = f"tissue_{number:04d}"
-        Image.fromarray(image).save(folder / "images" / f"{case}.png")
-        Image.fromarray(mask + 1).save(folder / "masks" / f"{case}.png")
-        rows.append([case, *(int((mask == index).any()) for index in range(len(CLASSES)))])
-    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["image", *CLASSES], *rows])
-    return folder
+
+    def draw(rng: np.random.Generator) -> Drawn:
+        image, mask = histology_image(rng, size)
+        return image, mask + 1, [int((mask == index).any()) for index in range(len(CLASSES))]
+
+    return write_folder(output_folder, cases, seed, "tissue", "labels.csv", CLASSES, draw)

@@ -7,16 +7,15 @@ the same ways, and no colour threshold tells them apart. A tenth of the images h
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
-from tqdm import tqdm
 
 from cuescan.data.synthetic import smooth_noise
+from cuescan.data.synthetic_folder import Drawn, write_folder
 
 CLASSES = ("polyp",)
 PLACES = (
@@ -191,20 +190,12 @@ def make_lesions(output_folder: Path | str, cases: int, size: int = 128, seed: i
     Returns:
         The folder.
     """
-    folder = Path(output_folder)
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    rows = []
-    for number in tqdm(range(cases), desc="synthetic polyps", unit="image", disable=None):
-        rng = np.random.default_rng((seed, number))
+
+    def draw(rng: np.random.Generator) -> Drawn:
         image, lesions = lesion_image(rng, size)
         mask = np.zeros((size, size), np.uint8)
         for lesion in lesions:
             mask[lesion.mask] = 1
-        case = f"polyp_{number:04d}"
-        Image.fromarray(image).save(folder / "images" / f"{case}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"{case}.png")
-        rows.append([case, lesion_sentence(rng, lesions)])
-    with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["image", "text"], *rows])
-    return folder
+        return image, mask, [lesion_sentence(rng, lesions)]
+
+    return write_folder(output_folder, cases, seed, "polyp", "captions.csv", ["text"], draw)
