@@ -2,5 +2,6 @@
 
 from cuescan.nnunet.path_mamba_trainer import PathMambaTrainer
 from cuescan.nnunet.supervised_trainer import SupervisedTrainer
+from cuescan.nnunet.tifc_mamba_trainer import TIFCMambaTrainer
 
-__all__ = ["PathMambaTrainer", "SupervisedTrainer"]
+__all__ = ["PathMambaTrainer", "SupervisedTrainer", "TIFCMambaTrainer"]

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,11 +23,20 @@ from cuescan.encoders.sources import CONFIG, WEIGHTS
 from cuescan.encoders.words import BytePairWords
 from cuescan.errors import UserError
 
+
+class Images(Protocol):
+    """What gives images by number, such as a list; they need not be in memory together."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Any: ...
+
+
 _RECIPE = 1  # counts up whenever the training changes, so that older encoders are not taken for newer ones
 
 
 def small_encoder(
-    images: Sequence[Any],
+    images: Images,
     texts: Sequence[str | Sequence[str]],
     folder: Path | str,
     seed: int = 0,
@@ -71,7 +80,7 @@ def small_encoder(
     return place
 
 
-def _resized(images: Sequence[Any]) -> Tensor:
+def _resized(images: Images) -> Tensor:
     """All images at the encoder's size, (N, 3, H, W) in 8 bits."""
     side = SMALL["preprocess_cfg"]["size"]
     resize = Preprocessing((side, side), {**SMALL["preprocess_cfg"], "mean": 0.0, "std": 1.0})

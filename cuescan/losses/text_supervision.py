@@ -25,7 +25,7 @@ class TextSupervisionLoss(nn.Module):
         alignment: Weight of the mutual alignment (:class:`MutualAlignment`); needs an encoder.
         words: Weight of the text segmenter's loss (:func:`words_loss`).
         knowledge: Weight that ties adapted prompts to the encoder's (:func:`knowledge_loss`).
-        area: Weight of the area prior of present classes whose share is not stated.
+        area: Weight of the area prior of present classes of which neither share nor box is stated.
         area_absent: Weight of the area prior of absent classes.
         area_target: The share that a present class is assumed to cover.
         smoothness: Weight of the masks' total variation.
@@ -111,7 +111,8 @@ class TextSupervisionLoss(nn.Module):
         mask = torch.sigmoid(maps.logits.float())
         small = nn.functional.adaptive_avg_pool2d(valid.float(), (mask.shape[2], mask.shape[3])) >= 0.5
         if weights["area"] or weights["area_absent"]:
-            assumed = torch.where(torch.isnan(stated_share(place)) | (present == 0), present, torch.nan)
+            unknown = torch.isnan(stated_share(place)) & ~(place[..., 4] == 1).any(2)
+            assumed = torch.where(unknown | (present == 0), present, torch.nan)
             terms["area"], terms["area_absent"] = area_loss(mask, self.area_target, assumed, small)
         if weights["smoothness"]:
             terms["smoothness"] = smoothness_loss(mask, small)

@@ -1,4 +1,4 @@
-"""Augmentation under which an image-level cue stays true.
+"""Augmentation under which a cue stays true, or can follow.
 
 Nothing leaves the image and nothing is cut: mirroring and quarter turns move content only within it, intensity changes
 are mild and the same for all channels. All randomness comes from the generator that is handed in, so that an item does
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+
+from cuescan.cues.language import Turn
 
 STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]], dtype=np.float32)
 """Optical densities (red, green, blue) of haematoxylin, eosin and DAB (Ruifrok and Johnston 2001)."""
@@ -32,11 +34,15 @@ class Augmentation:
     rgb: bool
     stain_jitter: float
 
-    def __call__(self, image: np.ndarray, generator: np.random.Generator, orientation_free: bool) -> np.ndarray:
-        """Return a changed copy of ``image`` (C, H, W) in float32; it may be turned only if ``orientation_free``."""
-        if orientation_free:
-            image = self._turned(image, generator)
-        image = np.array(image, dtype=np.float32, order="C")
+    def __call__(
+        self, image: np.ndarray, generator: np.random.Generator, may_turn: bool, may_stain: bool
+    ) -> tuple[np.ndarray, Turn]:
+        """Return a changed copy of ``image`` (C, H, W) in float32, and how it was turned.
+
+        It is mirrored and turned only if ``may_turn``, and its colours change only if ``may_stain``.
+        """
+        turn = self._drawn_turn(image.shape, generator) if may_turn else Turn()
+        image = np.array(turned(image, turn), dtype=np.float32, order="C")
         spread = float(image.std())
         if generator.random() < 0.5:
             image *= generator.uniform(0.9, 1.1)
@@ -44,24 +50,29 @@ class Augmentation:
             mean = image.mean()
             image = (image - mean) * np.float32(generator.uniform(0.85, 1.15)) + mean
         if self.rgb and self.stain_jitter and generator.random() < 0.5:
-            image = self._restained(image, generator)
+            restained = self._restained(image, generator)
+            image = restained if may_stain else image
         if generator.random() < 0.15:
             image = gaussian_filter(image, (0, *[generator.uniform(0.3, 0.8)] * 2))
         if generator.random() < 0.15:
             level = generator.uniform(0, 0.1) * spread
             image += np.float32(level) * generator.standard_normal(image.shape, dtype=np.float32)
-        return np.clip(image, 0, 1) if self.rgb else image
+        return (np.clip(image, 0, 1) if self.rgb else image), turn
 
-    def _turned(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        down, across, turn = generator.random(3) < 0.5
-        image = image[:, :: -1 if down else 1, :: -1 if across else 1]
-        height, width = image.shape[1:]
-        if turn and height <= self.patch_size[1] and width <= self.patch_size[0]:
-            image = np.rot90(image, axes=(1, 2))
-        return image
+    def _drawn_turn(self, shape: tuple[int, ...], generator: np.random.Generator) -> Turn:
+        down, across, turn = (bool(drawn) for drawn in generator.random(3) < 0.5)
+        if turn and shape[1] <= self.patch_size[1] and shape[2] <= self.patch_size[0]:
+            return Turn(transpose=True, flip_rows=not across, flip_columns=down)
+        return Turn(flip_rows=down, flip_columns=across)
 
     def _restained(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         factors = generator.uniform(1 - self.stain_jitter, 1 + self.stain_jitter, 3).astype(np.float32)
         density = -np.log(np.clip(image, 1 / 255, 1))
         change = (_UNMIX * factors) @ _MIX
         return np.exp(-np.einsum("chw,cd->dhw", density, change))
+
+
+def turned(image: np.ndarray, turn: Turn) -> np.ndarray:
+    """A view of ``image`` (C, H, W), transposed and then mirrored as ``turn`` says."""
+    image = image.transpose(0, 2, 1) if turn.transpose else image
+    return image[:, :: -1 if turn.flip_rows else 1, :: -1 if turn.flip_columns else 1]

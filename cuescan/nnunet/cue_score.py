@@ -7,7 +7,9 @@ gets some. And a mask should not depend on how the image is held or how large it
     vanish     share of (image, class stated present) pairs in which the class gets less than 1% of the pixels
     agreement  mean over classes of the IoU between the mask and the mask of a changed view, brought back:
                the mean of two, over views mirrored and views resized
-    score      (1 - leak) (1 - vanish) agreement, in [0, 1]
+    statement  the same IoU between the mask and the ellipses in the boxes that a sentence states, where it states any:
+               the mask was predicted from the class's name alone, so this was not told
+    score      (1 - leak) (1 - vanish) mean of agreement and, where known, statement, in [0, 1]
 
 Neither part suffices alone: a mask of one class everywhere agrees with itself, and tiny spots neither leak nor vanish.
 Image-level average precision is reported but not part of the score: it keeps rising while masks get worse.
@@ -27,6 +29,7 @@ from torch.nn import functional
 from cuescan.evaluation.confusion import ConfusionMatrix
 from cuescan.evaluation.labels import Labels
 from cuescan.evaluation.scores import scores
+from cuescan.networks.places import ellipse_depth
 
 LEAST_SHARE = 0.01
 """A present class with a smaller share of the image's pixels counts as vanished."""
@@ -70,6 +73,8 @@ class CueStatistics:
         present: pairs of image and class stated present.
         flip: confusion matrix (1 + K, 1 + K) of masks against those of mirrored views.
         scale: the same for resized views.
+        statement: confusion matrix (1 + K, 1 + K) of the ellipses in stated boxes, where all present classes have
+            some, against masks.
         dense: confusion matrix (1 + K, 1 + K) of reference masks, where there are any, against masks.
         image_scores: by image, how surely each class is there, (K,).
         image_labels: by image, 1 present, 0 absent, nan not stated, (K,).
@@ -81,6 +86,7 @@ class CueStatistics:
     present: int = 0
     flip: np.ndarray | int = 0
     scale: np.ndarray | int = 0
+    statement: np.ndarray | int = 0
     dense: np.ndarray | int = 0
     image_scores: list[np.ndarray] = field(default_factory=list)
     image_labels: list[np.ndarray] = field(default_factory=list)
@@ -89,9 +95,31 @@ class CueStatistics:
         return CueStatistics(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
+def stated_ellipses(place: Tensor, labels: Tensor, like: Tensor) -> Tensor:
+    """Masks (B, H, W) of the ellipses in stated boxes; -1 everywhere in images of which less is known.
+
+    Args:
+        place: (B, K, R, 6).
+        labels: (B, K) float: 1 present, 0 absent, nan not stated.
+        like: (B, H, W), for the size.
+    """
+    depth = ellipse_depth(place, like.shape[1], like.shape[2])
+    boxes = (place[..., 4] == 1)[..., None, None]
+    filled = (boxes & (depth >= 0)).any(2)
+    classes = torch.arange(1, place.shape[1] + 1, device=place.device)[:, None, None]
+    boxed = (labels == 1) & boxes.flatten(2).any(2)
+    known = ((labels == 0) | boxed).all(1) & boxed.any(1)
+    return torch.where(known[:, None, None], (filled * classes).amax(1), -1)
+
+
 @torch.no_grad()
 def cue_statistics(
-    network: Callable[[Tensor], Tensor], images: Tensor, valid: Tensor, labels: Tensor, target: Tensor | None = None
+    network: Callable[[Tensor], Tensor],
+    images: Tensor,
+    valid: Tensor,
+    labels: Tensor,
+    target: Tensor | None = None,
+    place: Tensor | None = None,
 ) -> CueStatistics:
     """Judge the masks of one batch.
 
@@ -101,6 +129,7 @@ def cue_statistics(
         valid: (B, 1, H, W) bool, False where padded.
         labels: (B, K) float: 1 present, 0 absent, nan not stated.
         target: (B, 1, H, W) reference masks for the dense scores; labels above K are left out.
+        place: (B, K, R, 6) what the sentences state (:func:`cuescan.networks.places.rasterise`).
     """
     logits = network(images).float()
     number = logits.shape[1]
@@ -119,6 +148,8 @@ def cue_statistics(
     for kind, changed in views(network, images):
         counts = confusion(kept, changed.argmax(1), number)
         setattr(statistics, kind, getattr(statistics, kind) + counts)
+    if place is not None:
+        statistics.statement = confusion(torch.where(inside, stated_ellipses(place, labels, inside), -1), mask, number)
     if target is not None:
         statistics.dense = confusion(torch.where(inside, target[:, 0], -1), mask, number)
     certainty = logits.softmax(1)[:, 1:] ** 4 * valid
@@ -151,13 +182,16 @@ def components(statistics: CueStatistics) -> dict[str, float]:
     leak = statistics.leaked / statistics.judged if statistics.judged else 0.0
     vanish = statistics.vanished / statistics.present if statistics.present else 0.0
     flip, scale = (mean_score(np.asarray(c), "iou", True) for c in (statistics.flip, statistics.scale))
-    dense = np.atleast_2d(statistics.dense)
+    dense, stated = np.atleast_2d(statistics.dense), np.atleast_2d(statistics.statement)
+    statement = mean_score(stated, "iou", False)
+    parts = [(flip + scale) / 2] + ([statement] if math.isfinite(statement) else [])
     return {
-        "score": (1 - leak) * (1 - vanish) * (flip + scale) / 2,
+        "score": (1 - leak) * (1 - vanish) * sum(parts) / len(parts),
         "leak": leak,
         "vanish": vanish,
         "agreement_flip": flip,
         "agreement_scale": scale,
+        "statement": statement,
         "average_precision": mean_average_precision(statistics),
         "dense_miou": mean_score(dense, "iou", False),
         "dense_mdice": mean_score(dense, "dice", False),

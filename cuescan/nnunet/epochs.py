@@ -49,20 +49,24 @@ class EpochTrainer(PersistentTrainer):
             disable=self.local_rank != 0 or not sys.stdout.isatty(),
         )
 
-    def _precision(self) -> Any:
+    def precision(self) -> Any:
+        """The context of mixed precision, where it is used."""
         if self.device.type == "cuda":
             return torch.autocast("cuda")
         if self.device.type == "cpu" and self.options.cpu_precision == "bfloat16":
             return torch.autocast("cpu", torch.bfloat16)
         return nullcontext()
 
+    def batch_loss(self, batch: dict) -> Tensor:
+        """The loss of a batch of :class:`cuescan.nnunet.images.WholeImages`."""
+        images, valid = (batch[key].to(self.device, non_blocking=True) for key in ("data", "valid"))
+        return self.loss(self.network(images), self.labels_of(batch["keys"]), valid)
+
     def train_step(self, batch: dict) -> dict:
         """Take one step; the batch has no target, only images, their valid pixels and the names of the cases."""
-        images = batch["data"].to(self.device, non_blocking=True)
-        valid = batch["valid"].to(self.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
-        with self._precision():
-            loss = self.loss(self.network(images), self.labels_of(batch["keys"]), valid)
+        with self.precision():
+            loss = self.batch_loss(batch)
         if self.grad_scaler is None:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), NORM_LIMIT)
@@ -94,8 +98,12 @@ class EpochTrainer(PersistentTrainer):
         images, valid, target = (batch[key].to(self.device) for key in ("data", "valid", "target"))
         if not self.cues.background:
             target = torch.where(target == 0, -1, target)
-        with self._precision():
-            return cue_statistics(self.bare_network, images, valid, self.labels_of(batch["keys"]), target)
+        with self.precision():
+            return self.judge(batch, images, valid, target)
+
+    def judge(self, batch: dict, images: Tensor, valid: Tensor, target: Tensor) -> CueStatistics:
+        """Score the masks of a batch by its cues."""
+        return cue_statistics(self.bare_network, images, valid, self.labels_of(batch["keys"]), target)
 
     def on_validation_epoch_end(self, val_outputs: list[CueStatistics]) -> None:
         """Log the score from cues as what nnU-Net takes for its Dice, and all parts of it."""

@@ -16,6 +16,7 @@ KEYS = (
     "vanish",
     "agreement_flip",
     "agreement_scale",
+    "statement",
     "average_precision",
     "dense_miou",
     "dense_mdice",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from cuescan.cues.language import Turn
 from cuescan.nnunet.augmentation import Augmentation
 
 Address = tuple[int, int, int]
@@ -23,11 +25,31 @@ def centred_slices(size: Sequence[int], patch_size: Sequence[int]) -> tuple[slic
     return rows, columns
 
 
+def padding_mask(size: Sequence[int], patch_size: Sequence[int]) -> Tensor:
+    """Where an image lies in a patch that is at least as large: (1, 1, height, width) bool, False in the padding."""
+    valid = torch.zeros(1, 1, *(max(p, s) for p, s in zip(patch_size, size, strict=True)), dtype=torch.bool)
+    valid[(0, 0, *centred_slices(size, valid.shape[2:]))] = True
+    return valid
+
+
+def raw_geometry(properties: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[float, float, float, float]]:
+    """Of a case that nnU-Net preprocessed: (height, width) of the raw image, and what was kept of it.
+
+    Returns:
+        The shape, and left, top, right, bottom of the kept part as shares of the raw image.
+    """
+    height, width = (int(side) for side in properties["shape_before_cropping"][1:])
+    (top, bottom), (left, right) = properties["bbox_used_for_cropping"][1:]
+    return (height, width), (left / width, top / height, right / width, bottom / height)
+
+
 class WholeImages(Dataset):
     """Preprocessed cases, padded to the patch, with a mask of the pixels that are image.
 
-    An item has ``data`` (C, H, W) float32, ``valid`` (1, H, W) bool and ``keys``, the case. Only if ``masks`` is set it
-    also has ``target`` (1, H, W) int64, -1 where padded, for scores: a training item never carries a dense mask.
+    An item has ``data`` (C, H, W) float32, ``valid`` (1, H, W) bool and ``keys``, the case; for cues that speak of
+    places also ``shape`` (2,), height and width of the raw image, ``crop`` (4,), left, top, right, bottom of what
+    preprocessing kept of it, as shares, and ``turn`` (3,) bool, how it was then turned. Only if ``masks`` is set it has
+    ``target`` (1, H, W) int64, -1 where padded, for scores: a training item never carries a dense mask.
 
     Args:
         source: nnU-Net's data set of preprocessed cases.
@@ -35,7 +57,8 @@ class WholeImages(Dataset):
         patch_size: (height, width) of every item.
         seed: of the augmentation.
         augmentation: None for the image as it is.
-        orientation_free: for every case whether it may be mirrored and turned.
+        may_turn: for every case whether it may be mirrored and turned.
+        may_stain: for every case whether its colours may change.
         masks: add the reference masks.
     """
 
@@ -46,7 +69,8 @@ class WholeImages(Dataset):
         patch_size: Sequence[int],
         seed: int = 0,
         augmentation: Augmentation | None = None,
-        orientation_free: Sequence[bool] = (),
+        may_turn: Sequence[bool] = (),
+        may_stain: Sequence[bool] = (),
         masks: bool = False,
     ):
         self.source = source
@@ -54,7 +78,7 @@ class WholeImages(Dataset):
         self.patch_size = tuple(patch_size)
         self.seed = seed
         self.augmentation = augmentation
-        self.orientation_free = list(orientation_free)
+        self.may_turn, self.may_stain = list(may_turn), list(may_stain)
         self.masks = masks
 
     def __len__(self) -> int:
@@ -63,17 +87,23 @@ class WholeImages(Dataset):
     def __getitem__(self, address: Address) -> dict[str, Any]:
         epoch, position, number = address
         case = self.cases[number]
-        data, target, _, _ = self.source.load_case(case)
-        image = np.asarray(data[:], dtype=np.float32)[:, 0]
+        data, target, _, properties = self.source.load_case(case)
+        image, turn = np.asarray(data[:], dtype=np.float32)[:, 0], Turn()
         if self.augmentation is not None:
             generator = np.random.default_rng([self.seed, epoch, position])
-            image = self.augmentation(image, generator, self.orientation_free[number])
+            image, turn = self.augmentation(image, generator, self.may_turn[number], self.may_stain[number])
         rows, columns = centred_slices(image.shape[1:], self.patch_size)
         padded = np.zeros((len(image), *self.patch_size), dtype=np.float32)
         padded[:, rows, columns] = image
-        valid = np.zeros((1, *self.patch_size), dtype=bool)
-        valid[:, rows, columns] = True
-        item = {"data": torch.from_numpy(padded), "valid": torch.from_numpy(valid), "keys": case}
+        shape, crop = raw_geometry(properties)
+        item = {
+            "data": torch.from_numpy(padded),
+            "valid": padding_mask(image.shape[1:], self.patch_size)[0],
+            "keys": case,
+            "shape": torch.tensor(shape),
+            "crop": torch.tensor(crop),
+            "turn": torch.tensor([turn.transpose, turn.flip_rows, turn.flip_columns]),
+        }
         if self.masks:
             reference = np.full((1, *self.patch_size), -1, dtype=np.int64)
             # nnU-Net marks black surroundings, which belong to the background, with -1

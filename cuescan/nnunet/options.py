@@ -12,8 +12,9 @@ from typing import Any
 from cuescan.errors import UserError
 
 PREFIX = "CUESCAN_"
-FREE_ON_RESUME = frozenset({"epochs", "workers", "trunk"})
-"""What may change when a training is continued: its length, the loading, and the trunk, which is loaded only once."""
+FREE_ON_RESUME = frozenset({"epochs", "workers", "trunk", "encoder"})
+"""What may change when a training is continued: its length, the loading, the trunk, which is loaded only once, and
+where the encoder is found, whose weights are compared by hash."""
 
 
 def _default_workers() -> int:
@@ -24,16 +25,19 @@ def _default_workers() -> int:
 class TrainingOptions:
     """What a training run is told; every field is read from ``CUESCAN_`` + its name in capitals.
 
-    Defaults of epochs, batch size, learning rate and weight decay are the recipe of PathMamba (MICCAI 2024).
+    Defaults of epochs, batch size, learning rate and weight decay are the recipe of PathMamba (MICCAI 2024); a trainer
+    may have others.
 
     Attributes:
         epochs: passes over the training cases.
         batch_size: images per step, over all GPUs.
-        lr: fixed learning rate of Adam.
-        weight_decay: of Adam.
+        lr: learning rate.
+        weight_decay: of the optimiser.
         size: size of the network: T, S or B.
         trunk: a .safetensors file, "timm" (timm's pretrained weights), or None for random weights.
-        image_scale: factor by which the pixel branch sees the images enlarged.
+        encoder: text and image encoder of TIFCMamba: "small" (trained on the data set's own pairs) or any that
+            :func:`cuescan.encoders.load_encoder` knows.
+        image_scale: factor by which PathMamba's pixel branch sees the images enlarged.
         seed: of weights, order and augmentation.
         workers: processes that load data; results do not depend on it.
         iterations: at most so many steps per epoch; None for a pass over all cases.
@@ -50,6 +54,7 @@ class TrainingOptions:
     weight_decay: float = 5e-4
     size: str = "T"
     trunk: str | None = None
+    encoder: str = "small"
     image_scale: float = 1.0
     seed: int = 0
     workers: int = field(default_factory=_default_workers)
@@ -61,13 +66,15 @@ class TrainingOptions:
     loss_arguments: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> TrainingOptions:
-        """Read the options that are set (an empty value counts as not set).
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, recipe: Mapping[str, Any] | None = None
+    ) -> TrainingOptions:
+        """Read the options that are set (an empty value counts as not set); ``recipe`` has a trainer's own defaults.
 
         Raises:
             UserError: names the variable, its value and the rule.
         """
-        return cls(**_given(environment))
+        return cls(**{**(recipe or {}), **_given(environment)})
 
     def resumed(self, environment: Mapping[str, str] = os.environ) -> TrainingOptions:
         """Return these options, as stored with a training, with the changes that the environment asks for.
@@ -91,14 +98,24 @@ class TrainingOptions:
         return replace(self, **{name: given[name] for name in FREE_ON_RESUME & set(given)} | {"workers": workers})
 
     def stored(self) -> dict[str, Any]:
-        """Return what plans and checkpoints keep; of the trunk's path only the file name, a path may be private."""
-        return asdict(self) | {"trunk": None if self.trunk is None else Path(self.trunk).name}
+        """Return what plans and checkpoints keep; of paths only the last part, since a path may be private."""
+        private = {"trunk": None if self.trunk is None else Path(self.trunk).name, "encoder": _public(self.encoder)}
+        return asdict(self) | private
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> TrainingOptions:
         """Restore what ``stored`` gave; unknown names (of another version) are left out."""
         names = {f.name for f in fields(cls)}
         return cls(**{name: value for name, value in stored.items() if name in names})
+
+
+def _public(encoder: str) -> str:
+    """The encoder's name without the folders of a path."""
+    architecture, colon, file = encoder.rpartition(":")
+    path = Path(file if colon else encoder).expanduser()
+    if not path.exists():
+        return encoder
+    return f"{architecture}{colon}{path.resolve().name}"
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -126,6 +143,7 @@ _RULES: dict[str, Rule] = {
         lambda value: value == "timm" or (value.endswith(".safetensors") and Path(value).is_file()),
         "must be 'timm' or the path of a .safetensors file that exists",
     ),
+    "encoder": (str, bool, "must name an encoder"),
     "image_scale": (float, lambda value: 0 < value <= 8, "must be a number above 0 and at most 8"),
     "seed": _integer(0),
     "workers": _integer(0),

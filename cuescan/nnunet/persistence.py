@@ -29,6 +29,8 @@ class PersistentTrainer(nnUNetTrainer):
     ``checkpoint_final.pth``, written at the end and used by all of nnU-Net's commands, holds the weights of the best.
     """
 
+    network: Any
+    dataset_class: type
     options: TrainingOptions
     continues: bool
     restoring = False

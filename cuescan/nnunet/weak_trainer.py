@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from cuescan.cues import check_cues, read_cues
+from cuescan.networks import trunk_arguments
 from cuescan.nnunet import cue_file, history, provenance, refusals
 from cuescan.nnunet.augmentation import Augmentation
 from cuescan.nnunet.epochs import EpochTrainer
 from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, endless_batches
+from cuescan.nnunet.network_building import NATURAL_SPREAD, build_network, natural_statistics
 from cuescan.nnunet.options import TrainingOptions
 
 
 class WeakTrainer(EpochTrainer):
     """Trains on whole images with image-level cues; dense masks of training cases are never read.
 
-    A subclass gives ``network_arguments``, ``build_network_architecture``, ``_build_loss`` and, where needed,
-    ``check_cues`` and ``load_pretrained``. The network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with
+    A subclass gives ``network_class``, ``network_arguments``, ``_build_loss`` and, where needed, ``check_cues`` and
+    ``load_pretrained``. The network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with
     its attribute ``deep_supervision`` set, to what the loss takes.
 
     Options come from the environment (:class:`cuescan.nnunet.options.TrainingOptions`). The checkpoint is chosen by
@@ -31,7 +34,9 @@ class WeakTrainer(EpochTrainer):
     of a full pass over the same validation cases, so there is no sampling noise to average out.
     """
 
-    network_name = ""
+    network_class: type[nn.Module]
+    recipe: Mapping[str, Any] = {}
+    """Options whose defaults are not PathMamba's."""
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class WeakTrainer(EpochTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
     ):
         with refusals.one_sentence():
-            self.options = TrainingOptions.from_environment()
+            self.options = TrainingOptions.from_environment(recipe=self.recipe)
             refusals.check_configuration(plans, configuration)
             name = plans["dataset_name"]
             self.cue_path = cue_file.current_cues(name, plans["plans_name"])
@@ -50,7 +55,7 @@ class WeakTrainer(EpochTrainer):
             refusals.check_labels(self.cues, dataset_json, self.cue_path)
             self.continues = plans["continue_training"]
             plans["cuescan"] = {
-                "network": self.network_name,
+                "network": self.network_class.__name__,
                 "classes": list(self.cues.classes),
                 "background": self.cues.background,
                 "cues_sha256": cue_file.digest(self.cue_path),
@@ -78,14 +83,51 @@ class WeakTrainer(EpochTrainer):
         """Return the network's arguments as JSON values; they travel in the plans, all that inference sees."""
         raise NotImplementedError
 
+    @classmethod
+    def build_network_architecture(
+        cls,
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """Build the network from the plans alone, as nnU-Net's inference needs it."""
+        with refusals.one_sentence():
+            plan = plans_manager.plans.get("cuescan")
+            network = build_network(cls.network_class, plan, num_input_channels, num_output_channels)
+        network.deep_supervision = enable_deep_supervision
+        return network
+
+    def trunk_arguments(self) -> dict[str, Any]:
+        """Return how a pretrained trunk sees the images: as its weights expect, whatever nnU-Net's normalisation left.
+
+        Without weights to be loaded, RGB images are standardised as natural ones are.
+        """
+        channels = len(self.configuration_manager.normalization_schemes)
+        if self.options.trunk is None:
+            return natural_statistics(channels) if channels == 3 and self.unit_range else {}
+        arguments = trunk_arguments(self.options.trunk, channels)
+        if not self.unit_range:  # z-scores: mean 0 as after the weights' own normalisation, but spread 1
+            spread = [std / NATURAL_SPREAD for std in arguments["input_std"]]
+            arguments |= {"input_mean": None, "input_std": spread}
+        return arguments
+
     def check_cues(self) -> None:
         """Refuse training cases whose cues the network cannot learn from."""
 
     def load_pretrained(self) -> None:
         """Load pretrained weights into ``self.bare_network`` before a training starts."""
 
-    def orientation_free(self, case: str) -> bool:
-        """Whether the cue of ``case`` stays true when the image is mirrored or turned."""
+    def prepare_training(self) -> None:
+        """Get ready what takes long, after all checks and before the first epoch."""
+
+    def may_turn(self, case: str) -> bool:
+        """Whether the image of ``case`` may be mirrored and turned: what its cue says stays true, or follows."""
+        return self.cues.cues[case].text is None
+
+    def may_stain(self, case: str) -> bool:
+        """Whether the colours of the image of ``case`` may change."""
         return self.cues.cues[case].text is None
 
     @property
@@ -135,10 +177,14 @@ class WeakTrainer(EpochTrainer):
             self.check_cues()
             patch = self.configuration_manager.patch_size
             refusals.check_patch(source, source.identifiers, patch, plans, self.configuration_name, remedy)
-            self._tell_cues()
+            self.tell_cues()
+            if not self.was_initialized:
+                self.initialize()
+            self.prepare_training()
             super().on_train_start()
 
-    def _tell_cues(self) -> None:
+    def tell_cues(self) -> None:
+        """Log how often each class is stated."""
         labels = np.stack([self.cues.label_vector(case) for case in self.training_cases])
         for name, column in zip(self.cues.classes, labels.T, strict=True):
             told = f"present in {(column == 1).sum()}, absent in {(column == 0).sum()}"
@@ -155,7 +201,8 @@ class WeakTrainer(EpochTrainer):
             patch,
             options.seed,
             Augmentation(patch, self.unit_range, options.stain_jitter),
-            [self.orientation_free(case) for case in self.training_cases],
+            [self.may_turn(case) for case in self.training_cases],
+            [self.may_stain(case) for case in self.training_cases],
         )
         validation = WholeImages(source, self._scored_cases(), patch, masks=True)
         rank = self.local_rank

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from cuescan.networks import PathMamba
-from cuescan.networks.fusion import BiDF
 from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock
+from cuescan.networks.fusion import BiDF
 from cuescan.networks.vss import SelectiveScan2d
 
 INDUCTOR = pytest.param("inductor", marks=pytest.mark.slow)

@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import tiny_dataset as tiny  # noqa: E402
+import tiny_encoder  # noqa: E402
+import tiny_sentences  # noqa: E402
 from nnunet_workplace import Workplace  # noqa: E402
 
 
@@ -32,3 +34,23 @@ def active(workplace, monkeypatch, tmp_path):
         monkeypatch.setenv(key, value)
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
     return workplace
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory) -> Path:
+    """The folder of a tiny text and image encoder."""
+    return tiny_encoder.make_encoder(tmp_path_factory.mktemp("encoders") / "tiny_clip")
+
+
+@pytest.fixture(scope="session")
+def planned_sentences(workplace) -> None:
+    """Data set 5 of the workplace, with sentences; do not change it."""
+    tiny_sentences.make_raw(workplace.raw)
+    workplace.run("cuescan", "plan", "-d", "5")
+
+
+@pytest.fixture
+def sentences(planned_sentences, active, encoder, monkeypatch):
+    """The workplace as this process's environment, with data set 5 and the tiny encoder."""
+    monkeypatch.setenv("CUESCAN_ENCODER", str(encoder))
+    return active

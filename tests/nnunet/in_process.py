@@ -5,18 +5,24 @@ from __future__ import annotations
 import torch
 
 
-def make_trainer(continued: bool = False, number: int = 1, configuration: str = "2d"):
+def make_trainer(
+    continued: bool = False,
+    number: int = 1,
+    configuration: str = "2d",
+    trainer_name: str = "PathMambaTrainer",
+    fold: int = 0,
+):
     from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 
     trainer = get_trainer_from_args(
-        str(number), configuration, 0, "PathMambaTrainer", continue_training=continued, device=torch.device("cpu")
+        str(number), configuration, fold, trainer_name, continue_training=continued, device=torch.device("cpu")
     )
     maybe_load_checkpoint(trainer, continued, False)
     return trainer
 
 
-def train(continued: bool = False, number: int = 1):
-    trainer = make_trainer(continued, number)
+def train(continued: bool = False, number: int = 1, trainer_name: str = "PathMambaTrainer", fold: int = 0):
+    trainer = make_trainer(continued, number, trainer_name=trainer_name, fold=fold)
     trainer.run_training()
     return trainer
 

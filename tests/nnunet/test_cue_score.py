@@ -101,7 +101,7 @@ def test_statistics_of_parts_add_up():
         for i in range(3)
     ]
     whole = cue_statistics(network, images, every, torch.tensor(labels), target)
-    assert components(sum(parts, CueStatistics())) == pytest.approx(components(whole))
+    assert components(sum(parts, CueStatistics())) == pytest.approx(components(whole), nan_ok=True)
 
 
 def test_average_precision_equals_an_independent_one():
@@ -114,3 +114,63 @@ def test_average_precision_equals_an_independent_one():
     stated = ~np.isnan(labels)
     expected = np.mean([average_precision_score(labels[s, k], scores[s, k]) for k, s in enumerate(stated.T)])
     assert cue_score.mean_average_precision(statistics) == pytest.approx(expected)
+
+
+def place_of(*boxes: tuple[float, ...], tight: float = 1.0) -> torch.Tensor:
+    """A place array (1, 2, 4, 6) with these boxes of the first class."""
+    place = torch.full((1, 2, 4, 6), NAN)
+    for number, box in enumerate(boxes):
+        place[0, 0, number] = torch.tensor([*box, tight, NAN])
+    return place
+
+
+def statement_score(mask, labels, place, valid=None):
+    network, images = masks_network(torch.as_tensor(mask))
+    valid = torch.ones_like(images, dtype=torch.bool) if valid is None else valid
+    return components(cue_statistics(network, images, valid, torch.tensor(labels), None, place))
+
+
+def disc(row: float, column: float, radius: float, side: int = 64) -> np.ndarray:
+    rows, columns = np.mgrid[:side, :side] + 0.5
+    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+
+
+def test_a_mask_is_judged_by_the_ellipse_in_the_stated_box():
+    ellipse = disc(24, 40, 16)
+    place = place_of((24 / 64, 8 / 64, 56 / 64, 40 / 64))
+    mask = disc(24, 40, 16).astype(int)[None]
+    assert statement_score(mask, [[1.0, 0.0]], place)["statement"] == 1
+    mask = np.zeros((1, 64, 64), int)
+    mask[0, :, 40:] = 1  # the right half of the ellipse, and more
+    found = statement_score(mask, [[1.0, 0.0]], place)
+    expected = jaccard_score(ellipse.ravel(), mask[0].ravel())
+    assert found["statement"] == pytest.approx(expected) and 0.2 < expected < 0.5
+    agreement = (found["agreement_flip"] + found["agreement_scale"]) / 2
+    assert found["score"] == pytest.approx((agreement + expected) / 2)
+
+
+def test_two_stated_boxes_are_one_reference():
+    place = place_of((0, 0, 0.25, 0.25), (0.5, 0.5, 1, 1))
+    mask = disc(48, 48, 16).astype(int)[None]
+    both = disc(48, 48, 16) | disc(8, 8, 8)
+    expected = jaccard_score(both.ravel(), mask[0].ravel())
+    assert statement_score(mask, [[1.0, 0.0]], place)["statement"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "tight"), [([1.0, 1.0], 1.0), ([1.0, NAN], 1.0), ([0.0, 0.0], 1.0), ([1.0, 0.0], 0.0)]
+)
+def test_images_of_which_not_every_box_is_known_are_not_judged_by_boxes(labels, tight):
+    found = statement_score(halves(1, 0), [labels], place_of((0, 0, 0.5, 0.5), tight=tight))
+    assert math.isnan(found["statement"])
+
+
+def test_padding_counts_for_no_statement():
+    valid = torch.ones(1, 1, 64, 64, dtype=torch.bool)
+    valid[..., 32:] = False
+    place = place_of((0, 0, 0.5, 1))
+    found = statement_score(halves(1, 1), [[1.0, 0.0]], place, valid)
+    inside = np.mgrid[:64, :64][1] < 32
+    rows, columns = np.mgrid[:64, :64] + 0.5
+    ellipse = ((rows - 32) / 32) ** 2 + ((columns - 16) / 16) ** 2 <= 1
+    assert found["statement"] == pytest.approx(ellipse[inside].mean())

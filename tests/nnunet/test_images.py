@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cuescan.cues.language import Turn
 from cuescan.nnunet.augmentation import Augmentation
 from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, centred_slices
 
@@ -18,7 +19,14 @@ class OneImage:
         self.image, self.mask = image, mask
 
     def load_case(self, case):
-        return self.image[:, None], self.mask, None, {}
+        height, width = self.image.shape[1:]
+        cropped = {"shape_before_cropping": (1, height, width)}
+        return (
+            self.image[:, None],
+            self.mask,
+            None,
+            cropped | {"bbox_used_for_cropping": [[0, 1], [0, height], [0, width]]},
+        )
 
 
 def test_an_image_is_padded_in_the_middle_as_nnunet_does():
@@ -81,7 +89,7 @@ def test_augmentation_keeps_all_content_in_the_image(rgb):
     augment = Augmentation((48, 48), rgb, 0.05)
     shapes = set()
     for seed in range(60):
-        changed = augment(image, np.random.default_rng(seed), True)
+        changed, _ = augment(image, np.random.default_rng(seed), True, True)
         shapes.add(changed.shape)
         bright = (changed.mean(0) > changed.mean() + 0.25).sum()
         assert 0.8 * 40 <= bright <= 1.2 * 40
@@ -95,16 +103,16 @@ def test_an_image_is_not_turned_out_of_the_patch_nor_against_its_cue():
     image[:, :10] = 1
     for seed in range(40):
         generator = np.random.default_rng(seed)
-        assert Augmentation((40, 32), False, 0)(image, generator, True).shape == (1, 40, 30)
-        kept = Augmentation((48, 48), False, 0)(image, generator, False)
-        assert kept.shape == (1, 40, 30) and kept[:, :8].mean() > kept[:, 12:].mean() + 0.5
+        assert Augmentation((40, 32), False, 0)(image, generator, True, True)[0].shape == (1, 40, 30)
+        kept, turn = Augmentation((48, 48), False, 0)(image, generator, False, True)
+        assert turn == Turn() and kept.shape == (1, 40, 30) and kept[:, :8].mean() > kept[:, 12:].mean() + 0.5
 
 
 def test_intensities_change_alike_in_all_channels():
     image = np.repeat(np.random.default_rng(0).random((1, 32, 32), dtype=np.float32), 3, axis=0)
     augment = Augmentation((32, 32), False, 0)
     for seed in range(30):
-        changed = augment(image, np.random.default_rng(seed), False)
+        changed, _ = augment(image, np.random.default_rng(seed), False, True)
         assert abs(changed[0] - changed[2]).max() < 1  # noise alone differs between channels
         assert np.corrcoef(changed[0].ravel(), changed[2].ravel())[0, 1] > 0.95
 

@@ -51,7 +51,7 @@ def test_no_sentence_leaves_cues_json_and_scores_are_finite(sentences, capfd):
 def test_images_of_a_case_with_a_sentence_are_neither_mirrored_nor_turned(sentences):
     trainer = make_trainer(number=2)
     trainer.on_train_start()
-    assert not any(trainer.orientation_free(case) for case in trainer.training_cases)
+    assert not any(trainer.may_turn(case) or trainer.may_stain(case) for case in trainer.training_cases)
 
 
 def test_padding_is_never_valid(sentences):

@@ -10,7 +10,8 @@ import tiny_dataset as tiny
 from in_process import make_trainer, train
 
 from cuescan.errors import UserError
-from cuescan.nnunet.path_mamba_trainer import build_network
+from cuescan.networks import PathMamba
+from cuescan.nnunet.network_building import build_network
 
 NAME = "Dataset001_Tiny"
 
@@ -179,8 +180,8 @@ def test_the_command_ends_without_a_traceback(active):
 def test_a_model_of_other_classes_is_refused_in_one_sentence():
     plan = {"classes": ["a", "b", "c"], "background": True, "network_arguments": {}}
     with pytest.raises(UserError, match=r"3 classes \(a, b, c\) but dataset.json has 2; use the dataset.json"):
-        build_network(plan, 3, 3)
+        build_network(PathMamba, plan, 3, 3)
     with pytest.raises(UserError, match="these plans hold no 'cuescan' entry"):
-        build_network(None, 3, 3)
+        build_network(PathMamba, None, 3, 3)
     with pytest.raises(UserError, match="size must be one of T, S, B, got 'XL'; correct CUESCAN_NETWORK_ARGUMENTS"):
-        build_network(plan | {"network_arguments": {"size": "XL"}}, 3, 4)
+        build_network(PathMamba, plan | {"network_arguments": {"size": "XL"}}, 3, 4)

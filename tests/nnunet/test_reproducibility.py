@@ -53,7 +53,7 @@ def test_masks_of_training_cases_change_nothing(active, reference, monkeypatch):
 def test_a_training_item_has_no_mask(active):
     trainer = make_trainer()
     trainer.on_train_start()
-    assert set(next(trainer.dataloader_train)) == {"data", "valid", "keys"}
+    assert set(next(trainer.dataloader_train)) == {"data", "valid", "keys", "shape", "crop", "turn"}
 
 
 def test_weights_do_not_depend_on_worker_processes_nor_on_how_they_start(active, reference, monkeypatch):

@@ -1,0 +1,102 @@
+"""``cuescan predict``: find the model, its encoder and the prompts, and predict."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+
+from cuescan.data.prompts import read_prompts
+from cuescan.encoders import ClipEncoder
+from cuescan.encoders.sources import CONFIG
+from cuescan.errors import UserError
+from cuescan.nnunet.prompted_predictor import PromptedPredictor
+from cuescan.nnunet.sentence_trainer import ENCODERS
+from cuescan.nnunet.text_encoding import TextEncoding, find_encoder
+from cuescan.share import share_path
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Predict masks; the options are those of ``cuescan predict``. Returns the number of cases.
+
+    Raises:
+        UserError: model, encoder, images or prompts are not there or do not fit; nothing is written then.
+    """
+    os.environ.setdefault("nnUNet_extTrainer", str(share_path("trainers")))
+    from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder
+
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    folder = options.model or _model_folder(options)
+    predictor = PromptedPredictor(
+        use_mirroring=not options.disable_tta, device=device, verbose=False, allow_tqdm=True,
+        perform_everything_on_device=device.type == "cuda",
+    )  # fmt: skip
+    prompts: dict[str, str] = {}
+    if not options.images.is_dir():
+        raise UserError(f"{options.images}: there is no such folder; give the folder of the images with -i")
+    folds = [int(fold) if fold.isdigit() else fold for fold in options.folds] if options.folds else None
+    predictor.initialize_from_trained_model_folder(str(folder), folds, options.checkpoint)
+    ending = predictor.dataset_json["file_ending"]
+    files = create_lists_from_splitted_dataset_folder(str(options.images), ending)
+    if not files:
+        raise UserError(f"{options.images}: no images named CASE_0000{ending}; rename them as nnU-Net expects")
+    cases = [Path(paths[0]).name[: -len(f"_0000{ending}")] for paths in files]
+    if options.prompts is not None:
+        prompts = read_prompts(options.prompts, predictor.plan["classes"], cases)
+    if prompts:
+        cache = _encoders(options, predictor) / "texts"
+        encoders = {digest: _encoder(options, predictor, digest, device) for digest in set(predictor.digests)}
+        predictor.use_prompts(prompts, {key: TextEncoding(encoder, cache) for key, encoder in encoders.items()})
+    print(f"{len(prompts)} of {len(cases)} cases have a prompt, the others get the default prompts")
+    predictor.predict_from_files(
+        str(options.images), str(options.output), options.save_probabilities, True, options.npp, options.nps
+    )
+    return len(cases)
+
+
+def _model_folder(options: argparse.Namespace) -> Path:
+    from nnunetv2.paths import nnUNet_results
+    from nnunetv2.utilities.file_path_utilities import get_output_folder
+
+    if not nnUNet_results.is_set():
+        raise UserError(
+            "the environment variable nnUNet_results is not set; set it, or give the model's folder with -m"
+        )
+    dataset = int(options.dataset) if options.dataset.isdigit() else options.dataset
+    try:
+        return Path(get_output_folder(dataset, options.trainer, options.plans, options.configuration))
+    except RuntimeError:
+        raise UserError(f"there is no data set {options.dataset}; correct -d, or give the model with -m") from None
+
+
+def _encoders(options: argparse.Namespace, predictor: PromptedPredictor) -> Path:
+    """Where the data set's encoders and embeddings are kept, or else beside the masks' folder."""
+    from nnunetv2.paths import nnUNet_preprocessed
+
+    if nnUNet_preprocessed.is_set():
+        folder = Path(nnUNet_preprocessed) / predictor.plans_manager.dataset_name / ENCODERS
+        if folder.is_dir():
+            return folder
+    return options.output.parent / ENCODERS
+
+
+def _encoder(
+    options: argparse.Namespace, predictor: PromptedPredictor, digest: str, device: torch.device
+) -> ClipEncoder:
+    """The encoder of a fold: every fold has a small one of its own, so these are looked for by digest in a folder."""
+    spec = options.encoder or os.environ.get("CUESCAN_ENCODER") or predictor.plan["options"]["encoder"]
+    folder = _encoders(options, predictor) if spec == "small" else Path(spec)
+    found = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+    if spec != "small" and not found:
+        return find_encoder(spec, digest, device, print)
+    for path in found:
+        try:
+            return find_encoder(str(path), digest, device, print)
+        except UserError:
+            continue  # an encoder of another fold
+    raise UserError(
+        f"{folder}: the encoder that this model was trained with (sha256 {digest[:12]}...) is not there; give its "
+        "folder, or one with the encoders of all folds, with --encoder"
+    )

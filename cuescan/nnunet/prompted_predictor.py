@@ -1,0 +1,117 @@
+"""nnU-Net's inference with a prompt for each case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from torch import Tensor
+
+from cuescan.cues import Cue, Cues
+from cuescan.cues.language import Box, Statement
+from cuescan.cues.language.geometry import WHOLE
+from cuescan.cues.reading import load_json
+from cuescan.errors import UserError
+from cuescan.nnunet.case_sentences import CaseSentences
+from cuescan.nnunet.checkpoint import load_checkpoint
+from cuescan.nnunet.images import centred_slices, padding_mask, raw_geometry
+from cuescan.nnunet.prompting import PromptedNetwork, default_views, prompted_views
+from cuescan.nnunet.text_encoding import TextEncoding
+
+
+class PromptedPredictor(nnUNetPredictor):
+    """Predicts whole images, each by its own prompt or by the default prompts.
+
+    An image is padded to the patch and seen as a whole, however large it is, since a prompt speaks of the whole image.
+    Mirrored views are averaged, each with the prompt that is true of it.
+
+    Args:
+        options: of :class:`nnUNetPredictor`.
+    """
+
+    network: Any
+    allowed_mirroring_axes: Sequence[int] | None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.texts: Mapping[str, TextEncoding] = {}
+        self.sentences: CaseSentences | None = None
+        self._statements: Sequence[Statement] | None = None
+        self._kept = WHOLE
+        self._digests: Iterator[str] = cycle([""])
+
+    def initialize_from_trained_model_folder(
+        self, model_training_output_dir: str, use_folds: Any, checkpoint_name: str = "checkpoint_final.pth"
+    ) -> None:
+        """Load a model; checkpoints that hold more than tensors and plain values are refused before anything runs.
+
+        Raises:
+            UserError: a file is missing or unsafe, or the model takes no prompts.
+        """
+        folder = Path(model_training_output_dir)
+        if not (folder / "plans.json").is_file():
+            raise UserError(f"{folder}: there is no trained model; train one first, or correct -d, -tr, -c and -p")
+        plan = load_json(folder / "plans.json").get("cuescan") or {}
+        if plan.get("network") != "TIFCMamba":
+            raise UserError(f"{folder}: this model takes no prompts; give one that TIFCMambaTrainer trained")
+        folds = use_folds or self.auto_detect_available_folds(str(folder), checkpoint_name)
+        if not folds:
+            raise UserError(f"{folder}: no fold has a {checkpoint_name}; finish a training, or correct -chk")
+        self.digests = [_encoder_digest(folder / f"fold_{fold}" / checkpoint_name) for fold in folds]
+        super().initialize_from_trained_model_folder(str(folder), folds, checkpoint_name)
+        self.plan: dict[str, Any] = self.plans_manager.plans["cuescan"]
+
+    def use_prompts(self, prompts: Mapping[str, str], texts: Mapping[str, TextEncoding]) -> None:
+        """Prompt cases by sentences, others by the default prompts; ``texts`` has every fold's encoder by digest."""
+        cues = {case: Cue(text=sentence) for case, sentence in prompts.items()}
+        self.sentences, self.texts = CaseSentences(Cues(tuple(self.plan["classes"]), cues=cues)), texts
+
+    def predict_from_data_iterator(self, data_iterator: Iterable[dict], *arguments: Any, **options: Any) -> Any:
+        """Predict what preprocessing yields, setting each case's prompt before it is predicted."""
+        return super().predict_from_data_iterator(self._prompting(data_iterator), *arguments, **options)
+
+    def _prompting(self, items: Iterable[dict]) -> Iterator[dict]:
+        for item in items:
+            case = Path(item["ofile"]).name
+            self._statements = None
+            self._digests = cycle(self.digests)
+            if self.sentences is not None and case in self.sentences.cues.cues:
+                shape, crop = raw_geometry(item["data_properties"])
+                self._statements, self._kept = self.sentences.statements(case, shape), Box(*crop)
+            yield item
+
+    @torch.inference_mode()
+    def predict_sliding_window_return_logits(self, input_image: Tensor) -> Tensor:
+        """Logits (1 + K, 1, H, W) of a whole preprocessed image (C, 1, H, W) by the next fold; nothing slides."""
+        digest = next(self._digests)
+        axes = self.allowed_mirroring_axes if self.use_mirroring else None
+        size = input_image.shape[2:]
+        valid = padding_mask(size, self.configuration_manager.patch_size)
+        window = (slice(None), *centred_slices(size, valid.shape[2:]))
+        image = torch.zeros(1, len(input_image), *valid.shape[2:])
+        image[0][window] = input_image[:, 0]
+        network = PromptedNetwork(self.network.to(self.device).eval())
+        if self._statements is None:
+            network.prompt(default_views(axes))
+        else:
+            encode = self.texts[digest].prompts
+            network.prompt(prompted_views(encode, self._statements, self._kept, valid, axes))
+        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            logits = network(image.to(self.device))[0]
+        return logits[window][:, None].float()
+
+
+def _encoder_digest(path: Path) -> str:
+    """The sha256 of the encoder that a checkpoint was trained with; the plans keep that of the last fold only.
+
+    Raises:
+        UserError: the checkpoint is missing or unsafe, or takes no prompts.
+    """
+    try:
+        return load_checkpoint(path)["init_args"]["plans"]["cuescan"]["encoder_sha256"]
+    except KeyError:
+        raise UserError(f"{path}: this checkpoint takes no prompts; give one of TIFCMambaTrainer with -chk") from None
