@@ -12,6 +12,7 @@ from cuescan.data.prompts import read_prompts
 from cuescan.encoders import ClipEncoder
 from cuescan.encoders.sources import CONFIG
 from cuescan.errors import UserError
+from cuescan.nnunet.input_images import check_images
 from cuescan.nnunet.prompted_predictor import PromptedPredictor
 from cuescan.nnunet.sentence_trainer import ENCODERS
 from cuescan.nnunet.text_encoding import TextEncoding, find_encoder
@@ -42,6 +43,7 @@ def predict(options: argparse.Namespace) -> int:
     files = create_lists_from_splitted_dataset_folder(str(options.images), ending)
     if not files:
         raise UserError(f"{options.images}: no images named CASE_0000{ending}; rename them as nnU-Net expects")
+    check_images(files, len(predictor.dataset_json["channel_names"]), ending)
     cases = [Path(paths[0]).name[: -len(f"_0000{ending}")] for paths in files]
     if options.prompts is not None:
         prompts = read_prompts(options.prompts, predictor.plan["classes"], cases)

@@ -50,7 +50,7 @@ class SentenceTrainer(WeakTrainer):
 
     def check_cues(self) -> None:
         """Refuse labels that contradict their sentence."""
-        self.sentences.check(self.training_cases, self.cue_path)
+        self.sentences.check([*self.training_cases, *self.validation_cases], self.cue_path)
 
     def may_turn(self, case: str) -> bool:
         """Whether the sentence can follow; one that names a direction of the body cannot."""

@@ -30,7 +30,14 @@ def find_encoder(
     Raises:
         UserError: it is not there, or is another one.
     """
-    encoder = load_encoder(spec, device, report)
+    try:
+        encoder = load_encoder(spec, device, report)
+    except UserError as error:
+        if digest is None:
+            raise
+        raise UserError(
+            f"{error}; the network needs the encoder that it was trained with: say where it is by CUESCAN_ENCODER"
+        ) from None
     if digest not in (None, encoder.digest):
         raise UserError(
             f"{spec}: this encoder has sha256 {encoder.digest[:12]}..., but the network was trained with "

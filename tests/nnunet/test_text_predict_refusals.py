@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny_dataset as tiny
 import torch
 from in_process import train
 from tiny_encoder import make_encoder
@@ -133,4 +135,18 @@ def test_another_encoder_or_none(ask, model, sentences, monkeypatch, tmp_path):
     message = ask("-m", model, "--encoder", "small", prompts=prompts)
     assert (
         "cuescan_encoders: the encoder that this model was trained with (sha256 " in message and "--encoder" in message
+    )
+
+
+def test_images_that_cannot_be_predicted(ask, model, sentences, tmp_path):
+    images = shutil.copytree(sentences.raw / NAME / "imagesTr", tmp_path / "images")
+    path = images / "case_001_0000.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert f"{path}: the image is truncated or damaged" in ask("-m", model, images=images)
+    path.write_bytes(b"")
+    assert f"{path}: the file has size zero" in ask("-m", model, images=images)
+    tiny.save(path, np.zeros((48, 48), np.uint8))
+    assert f"{path}: case 'case_001' has 1 channel but the model takes 3; convert the image" in ask(
+        "-m", model, images=images
     )
