@@ -11,7 +11,7 @@ from cuescan.cues.language import Box, Statement
 
 LEVELS = ("name", "place", "full")
 """How much of what a sentence states the network is told, drawn anew for each image."""
-SINGLED_OUT = 0.5
+SINGLED_OUT = 0.75
 """Share of the images with several findings, each with its place, of which the network is told one finding alone."""
 
 

@@ -72,13 +72,16 @@ def test_padding_takes_no_part() -> None:
     valid[..., :8] = True
     squeezed = place.clone()
     squeezed[..., [0, 2]] /= 2
-    loss = GroundingLoss(margin=0.0, inside=0.0)
+    loss = GroundingLoss(margin=0.0, inside=0.0, outside=0.0, absent=0.0)  # these count parts of the grid
     wide, wide_image = (F.pad(x, (0, 8), value=5.0) for x in (logits, image))
     value, grad = gradient(loss, wide, squeezed, present, valid=valid, image=wide_image)
     assert value == pytest.approx(gradient(loss, logits, place, present, image=image)[0], rel=1e-5)
     assert (grad[..., 8:] == 0).all() and (grad[..., :8] != 0).any()
     grad = gradient(only(inside=1), wide, places().expand(1, 4, -1, -1), torch.ones(1, 4), valid=valid)[1]
     assert (grad[..., 8:] == 0).all() and (grad < 0).sum() == 8  # two pixels of 128 for each class
+    for term in ("outside", "absent"):
+        grad = gradient(only(**{term: 1}), wide, squeezed, present, valid=valid)[1]
+        assert (grad[..., 8:] == 0).all() and (grad[..., :8] > 0).any()
     larger = F.interpolate(valid.float(), scale_factor=4) > 0
     assert gradient(loss, wide, squeezed, present, valid=larger, image=wide_image)[0] == pytest.approx(value)
 

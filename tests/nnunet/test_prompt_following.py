@@ -13,7 +13,7 @@ from PIL import Image
 
 from cuescan.data.captions import caption
 
-SIDE, RADIUS, CASES = 48, 6, 60
+SIDE, RADIUS, CASES = 48, 6, 160
 CORNERS = {"upper left": (12, 12), "upper right": (12, 36), "lower left": (36, 12), "lower right": (36, 36)}
 
 
@@ -58,7 +58,7 @@ def planned(workplace):
 
 
 def test_the_place_in_the_prompt_moves_the_mask(planned, active, encoder, monkeypatch, tmp_path):
-    settings = {"ENCODER": str(encoder), "EPOCHS": "16", "BATCH_SIZE": "8", "LR": "3e-3", "VALIDATION_CASES": "1"}
+    settings = {"ENCODER": str(encoder), "EPOCHS": "10", "BATCH_SIZE": "8", "LR": "3e-3", "VALIDATION_CASES": "1"}
     for name, value in settings.items():
         monkeypatch.setenv(f"CUESCAN_{name}", value)
     torch.manual_seed(0)
