@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,12 @@ ENCODERS = "cuescan_encoders"
 class SentenceTrainer(WeakTrainer):
     """The part of a trainer that deals with sentences; a subclass gives network, loss and how they meet."""
 
-    def __init__(
-        self,
-        plans: dict,
-        configuration: str,
-        fold: int,
-        dataset_json: dict,
-        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
-    ):
-        super().__init__(plans, configuration, fold, dataset_json, device)
-        self.sentences = CaseSentences(self.cues)
-        self.text: TextEncoding
+    text: TextEncoding
+
+    @cached_property
+    def sentences(self) -> CaseSentences:
+        """The sentences of the data set."""
+        return CaseSentences(self.cues)
 
     def _adopt_stored(self, checkpoint: dict, path: Path) -> None:
         super()._adopt_stored(checkpoint, path)
