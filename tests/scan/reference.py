@@ -70,9 +70,17 @@ def to_float64(arguments: dict[str, torch.Tensor | None]) -> dict[str, torch.Ten
     return {k: None if v is None else v.detach().double().requires_grad_() for k, v in arguments.items()}
 
 
-def assert_close(got: torch.Tensor, expected: torch.Tensor, ratio: float, name: str = "") -> None:
-    """RMS of the difference over RMS of the expected; NaN fails."""
+def assert_close(
+    got: torch.Tensor, expected: torch.Tensor, ratio: float, name: str = "", summands: torch.Tensor | None = None
+) -> None:
+    """RMS of the difference over RMS of the expected; NaN fails.
+
+    Where the expected are sums, ``summands`` (..., number) are what they sum up: if they cancel, what is left is small
+    against their rounding, so the root of their summed squares counts as the scale if it is larger.
+    """
     assert got.shape == expected.shape, name
     scale = expected.double().pow(2).mean().sqrt()
+    if summands is not None:
+        scale = torch.maximum(scale, summands.double().pow(2).sum(-1).mean().sqrt())
     error = (got.double() - expected.double()).pow(2).mean().sqrt()
     assert error <= ratio * scale + 1e-12, f"{name}: {float(error):.3g} against {float(scale):.3g}"
