@@ -23,7 +23,7 @@ from cuescan.data.synthetic_lesions import make_lesions
 
 DATASET, NAME, TRAINER = "993", "DemoText", "TIFCMambaTrainer"
 TRAINING_CASES, TEST_CASES, SIZE = 150, 40, 96
-RECIPE = {"CUESCAN_EPOCHS": "30", "CUESCAN_LR": "1e-3", "CUESCAN_WORKERS": "0", "CUESCAN_VALIDATION_CASES": "12"}
+RECIPE = {"CUESCAN_EPOCHS": "26", "CUESCAN_LR": "1e-3", "CUESCAN_WORKERS": "0", "CUESCAN_VALIDATION_CASES": "12"}
 LEVELS = ("name", "place", "full")
 
 

@@ -19,10 +19,10 @@ SMALLEST_FINDING = 0.01  # share of the image that something inside a place shou
 
 
 def emptiness(logits: Tensor, region: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """``-log(1 - p)`` over a region, where nothing should be: half its mean, half that of the most likely pixels.
+    """``-log(1 - p)`` over a region where nothing should be: its mean, and a quarter of that of the likeliest pixels.
 
     The mean alone hardly notices one more finding in a large region. As many pixels as a small finding covers, 1% of
-    the grid, count as the most likely ones.
+    the grid, count as the likeliest ones.
 
     Returns:
         (B, K) values, and where they are stated: where the region has a valid pixel.
@@ -33,7 +33,7 @@ def emptiness(logits: Tensor, region: Tensor, valid: Tensor) -> tuple[Tensor, Te
     top = top.topk(math.ceil(SMALLEST_FINDING * top.shape[2]), dim=2).values
     counted = top > -math.inf
     peak = stated_mean(F.softplus(torch.where(counted, top, torch.zeros_like(top))), counted, dim=(2,))
-    return (mean + peak) / 2, region.any(3).any(2)
+    return mean + peak / 4, region.any(3).any(2)
 
 
 def occupancy(logits: Tensor, rows: Tensor, valid: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
