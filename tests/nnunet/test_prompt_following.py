@@ -58,7 +58,7 @@ def planned(workplace):
 
 
 def test_the_place_in_the_prompt_moves_the_mask(planned, active, encoder, monkeypatch, tmp_path):
-    settings = {"ENCODER": str(encoder), "EPOCHS": "10", "BATCH_SIZE": "8", "LR": "3e-3", "VALIDATION_CASES": "1"}
+    settings = {"ENCODER": str(encoder), "EPOCHS": "14", "BATCH_SIZE": "8", "LR": "3e-3", "VALIDATION_CASES": "1"}
     for name, value in settings.items():
         monkeypatch.setenv(f"CUESCAN_{name}", value)
     torch.manual_seed(0)
@@ -77,7 +77,7 @@ def test_the_place_in_the_prompt_moves_the_mask(planned, active, encoder, monkey
     (tmp_path / "prompts.json").write_text(json.dumps(prompts))
     active.run(
         *("cuescan", "predict", "-i", str(images), "-o", str(tmp_path / "out"), "-d", "8", "-f", "0"),
-        *("--prompts", str(tmp_path / "prompts.json"), "-device", "cpu"),
+        *("--prompts", str(tmp_path / "prompts.json"), "-device", "cpu", "-chk", "checkpoint_latest.pth"),
         nnUNet_results=str(tmp_path / "results"),
         CUESCAN_ENCODER=str(encoder),
     )
