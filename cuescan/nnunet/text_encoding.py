@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -58,6 +59,7 @@ class TextEncoding:
         self.encoder = encoder
         self.cache = TextCache(folder, encoder)
         self.known: dict[str, Tensor] = {}
+        self.keywords = lru_cache(maxsize=None)(self._keywords)
 
     def prompts(self, statements: Sequence[Sequence[Statement]]) -> Tensor:
         """Embeddings (B, K, D) of the keywords of statements, one row per image and one statement per class."""
@@ -89,11 +91,11 @@ class TextEncoding:
             for case, turn, shape in zip(cases, turns, shapes, strict=True)
         ]
         device = self.encoder.device
-        keywords = torch.stack([self._keywords(text, classes) for text in texts]).to(device)
+        keywords = torch.stack([self.keywords(text, tuple(classes)) for text in texts]).to(device)
         groups = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") for text in texts]
         return Sentences(self.encoder.tokens(texts, cases), keywords, torch.tensor(groups, device=device))
 
-    def _keywords(self, text: str, classes: Sequence[str]) -> Tensor:
+    def _keywords(self, text: str, classes: tuple[str, ...]) -> Tensor:
         """(K, T): 1 at words that carry a class's keyword, 0 at other words, nan at start, end and padding."""
         spans = self.encoder.token_spans(text)
         labels = torch.full((len(classes), len(spans)), torch.nan)
