@@ -9,7 +9,8 @@ gets some. And a mask should not depend on how the image is held or how large it
                the mean of two, over views mirrored and views resized
     statement  the same IoU between the mask and the ellipses in the boxes that a sentence states, where it states any:
                the mask was predicted from the class's name alone, so this was not told
-    score      (1 - leak) (1 - vanish) mean of agreement and, where known, statement, in [0, 1]
+    pointed    the same for masks predicted from the place words of one stated finding, against its box alone
+    score      (1 - leak) (1 - vanish) mean of agreement and, where known, statement and pointed, in [0, 1]
 
 Neither part suffices alone: a mask of one class everywhere agrees with itself, and tiny spots neither leak nor vanish.
 Image-level average precision is reported but not part of the score: it keeps rising while masks get worse.
@@ -75,6 +76,7 @@ class CueStatistics:
         scale: the same for resized views.
         statement: confusion matrix (1 + K, 1 + K) of the ellipses in stated boxes, where all present classes have
             some, against masks.
+        pointed: the same for one finding of each class, against masks predicted from its place words.
         dense: confusion matrix (1 + K, 1 + K) of reference masks, where there are any, against masks.
         image_scores: by image, how surely each class is there, (K,).
         image_labels: by image, 1 present, 0 absent, nan not stated, (K,).
@@ -87,6 +89,7 @@ class CueStatistics:
     flip: np.ndarray | int = 0
     scale: np.ndarray | int = 0
     statement: np.ndarray | int = 0
+    pointed: np.ndarray | int = 0
     dense: np.ndarray | int = 0
     image_scores: list[np.ndarray] = field(default_factory=list)
     image_labels: list[np.ndarray] = field(default_factory=list)
@@ -110,6 +113,12 @@ def stated_ellipses(place: Tensor, labels: Tensor, like: Tensor) -> Tensor:
     boxed = (labels == 1) & boxes.flatten(2).any(2)
     known = ((labels == 0) | boxed).all(1) & boxed.any(1)
     return torch.where(known[:, None, None], (filled * classes).amax(1), -1)
+
+
+def against_boxes(mask: Tensor, valid: Tensor, labels: Tensor, place: Tensor) -> np.ndarray:
+    """Confusion matrix (1 + K, 1 + K) of the ellipses in stated boxes against a mask (B, H, W); see below."""
+    inside, number = valid[:, 0], place.shape[1] + 1
+    return confusion(torch.where(inside, stated_ellipses(place, labels, inside), -1), mask, number)
 
 
 @torch.no_grad()
@@ -149,7 +158,7 @@ def cue_statistics(
         counts = confusion(kept, changed.argmax(1), number)
         setattr(statistics, kind, getattr(statistics, kind) + counts)
     if place is not None:
-        statistics.statement = confusion(torch.where(inside, stated_ellipses(place, labels, inside), -1), mask, number)
+        statistics.statement = against_boxes(mask, valid, labels, place)
     if target is not None:
         statistics.dense = confusion(torch.where(inside, target[:, 0], -1), mask, number)
     certainty = logits.softmax(1)[:, 1:] ** 4 * valid
@@ -182,16 +191,17 @@ def components(statistics: CueStatistics) -> dict[str, float]:
     leak = statistics.leaked / statistics.judged if statistics.judged else 0.0
     vanish = statistics.vanished / statistics.present if statistics.present else 0.0
     flip, scale = (mean_score(np.asarray(c), "iou", True) for c in (statistics.flip, statistics.scale))
-    dense, stated = np.atleast_2d(statistics.dense), np.atleast_2d(statistics.statement)
-    statement = mean_score(stated, "iou", False)
-    parts = [(flip + scale) / 2] + ([statement] if math.isfinite(statement) else [])
+    dense = np.atleast_2d(statistics.dense)
+    stated = [mean_score(np.atleast_2d(c), "iou", False) for c in (statistics.statement, statistics.pointed)]
+    parts = [(flip + scale) / 2, *(part for part in stated if math.isfinite(part))]
     return {
         "score": (1 - leak) * (1 - vanish) * sum(parts) / len(parts),
         "leak": leak,
         "vanish": vanish,
         "agreement_flip": flip,
         "agreement_scale": scale,
-        "statement": statement,
+        "statement": stated[0],
+        "pointed": stated[1],
         "average_precision": mean_average_precision(statistics),
         "dense_miou": mean_score(dense, "iou", False),
         "dense_mdice": mean_score(dense, "dice", False),

@@ -17,6 +17,7 @@ KEYS = (
     "agreement_flip",
     "agreement_scale",
     "statement",
+    "pointed",
     "average_precision",
     "dense_miou",
     "dense_mdice",

@@ -12,11 +12,11 @@ from cuescan.cues.language import Statement
 from cuescan.encoders import encoder_sizes
 from cuescan.losses import TextSupervisionLoss
 from cuescan.networks import TIFCMamba
-from cuescan.nnunet.cue_score import CueStatistics, cue_statistics
+from cuescan.nnunet.cue_score import CueStatistics, against_boxes, cue_statistics
 from cuescan.nnunet.network_building import build_loss, check_names, natural_statistics
 from cuescan.nnunet.placement import on_patch, stated_places
 from cuescan.nnunet.sentence_trainer import SentenceTrainer
-from cuescan.nnunet.telling import drawn_telling
+from cuescan.nnunet.telling import drawn_telling, pointed_telling
 
 
 class TIFCMambaTrainer(SentenceTrainer):
@@ -24,7 +24,7 @@ class TIFCMambaTrainer(SentenceTrainer):
 
     The losses see all that a sentence states. The network is told all of it, its place words, or only the class's name,
     drawn at random (:mod:`cuescan.nnunet.telling`), so that it answers prompts of any detail, and finds a finding that
-    nobody points at. After each epoch it is scored by the names alone.
+    nobody points at. After each epoch it is scored by the names alone and by place words.
     """
 
     network_class = TIFCMamba
@@ -112,8 +112,15 @@ class TIFCMambaTrainer(SentenceTrainer):
         return ((images - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
 
     def judge(self, batch: dict, images: Tensor, valid: Tensor, target: Tensor) -> CueStatistics:
-        """Score masks by the class names alone, against all that the sentences state."""
+        """Score masks by the class names alone, against all that the sentences state, and by place words."""
         _, statements, kept = self.stated(batch)
         place, _ = on_patch(stated_places(statements, kept).to(self.device), valid)
         labels = self.labels_of_statements(statements)
-        return cue_statistics(self.bare_network, images, valid, labels, target, place)
+        statistics = cue_statistics(self.bare_network, images, valid, labels, target, place)
+        if any(statement.places for row in statements for statement in row):
+            told, demanded = zip(*(pointed_telling(row) for row in statements), strict=True)
+            _, place = on_patch(stated_places(told, kept).to(self.device), valid)
+            mask = self.bare_network(images, self.text.prompts(told), place).argmax(1)
+            boxes, _ = on_patch(stated_places(demanded, kept).to(self.device), valid)
+            statistics.pointed = against_boxes(mask, valid, labels, boxes)
+        return statistics

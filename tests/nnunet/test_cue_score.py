@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import average_precision_score, jaccard_score
 
 from cuescan.nnunet import cue_score
-from cuescan.nnunet.cue_score import CueStatistics, components, cue_statistics
+from cuescan.nnunet.cue_score import CueStatistics, against_boxes, components, cue_statistics
 
 NAN = math.nan
 
@@ -147,6 +147,19 @@ def test_a_mask_is_judged_by_the_ellipse_in_the_stated_box():
     assert found["statement"] == pytest.approx(expected) and 0.2 < expected < 0.5
     agreement = (found["agreement_flip"] + found["agreement_scale"]) / 2
     assert found["score"] == pytest.approx((agreement + expected) / 2)
+
+
+def test_following_a_prompt_counts_as_much_as_finding_by_name():
+    place = place_of((24 / 64, 8 / 64, 56 / 64, 40 / 64))
+    mask = torch.tensor(disc(24, 40, 16).astype(int)[None])
+    network, images = masks_network(mask)
+    valid, labels = torch.ones_like(images, dtype=torch.bool), torch.tensor([[1.0, 0.0]])
+    statistics = cue_statistics(network, images, valid, labels, None, place)
+    before = components(statistics)
+    assert before["score"] > 0.9 and math.isnan(before["pointed"])
+    statistics.pointed = against_boxes(torch.zeros_like(mask), valid, labels, place)
+    after = components(statistics)
+    assert after["pointed"] == 0 and after["score"] == pytest.approx(before["score"] * 2 / 3)
 
 
 def test_two_stated_boxes_are_one_reference():

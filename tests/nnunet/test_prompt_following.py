@@ -77,7 +77,7 @@ def test_the_place_in_the_prompt_moves_the_mask(planned, active, encoder, monkey
     (tmp_path / "prompts.json").write_text(json.dumps(prompts))
     active.run(
         *("cuescan", "predict", "-i", str(images), "-o", str(tmp_path / "out"), "-d", "8", "-f", "0"),
-        *("--prompts", str(tmp_path / "prompts.json"), "-device", "cpu", "-chk", "checkpoint_latest.pth"),
+        *("--prompts", str(tmp_path / "prompts.json"), "-device", "cpu"),
         nnUNet_results=str(tmp_path / "results"),
         CUESCAN_ENCODER=str(encoder),
     )
