@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from cuescan.cues import read_cues
 from cuescan.nnunet.options import PREFIX
-from cuescan.nnunet.provenance import commit, versions
+from cuescan.training.provenance import commit, versions
 
 TRAINER = "TIFCMambaTrainer"
 APART = (f"{PREFIX}ENCODER", f"{PREFIX}WORKERS")  # the first is a setting of its own, the second changes no result
@@ -51,16 +51,16 @@ def shared_encoder(preprocessed: Path, raw: Path, fold: int, device: str) -> str
     import torch
     from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 
-    from cuescan.nnunet.case_sentences import CaseSentences
+    from cuescan.nnunet.encoder_of_fold import encoder_of_fold
     from cuescan.nnunet.sentence_trainer import ENCODERS
-    from cuescan.nnunet.training_pairs import train_small_encoder
+    from cuescan.training.case_sentences import CaseSentences
 
     plans = json.loads((preprocessed / "nnUNetPlans.json").read_text(encoding="utf-8"))
     folder = str(preprocessed / plans["configurations"]["2d"]["data_identifier"])
     cases = json.loads((preprocessed / "splits_final.json").read_text(encoding="utf-8"))[fold]["train"]
     sentences = CaseSentences(read_cues(raw / "cues.json"))
     source = infer_dataset_class(folder)(folder)
-    return str(train_small_encoder(source, cases, sentences, preprocessed / ENCODERS, 0, torch.device(device)))
+    return str(encoder_of_fold(source, cases, sentences, preprocessed / ENCODERS, 0, torch.device(device)))
 
 
 def begin(output: Path, settings: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from cuescan.cli import main as cuescan
 from cuescan.cues import Cues, read_cues
 from cuescan.cues.language import read_sentence
 from cuescan.data.prompts import read_prompts
-from cuescan.nnunet.provenance import commit, versions
+from cuescan.training.provenance import commit, versions
 
 LEVELS = ("name", "place", "full")
 

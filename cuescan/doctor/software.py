@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 import cuescan
-from cuescan.nnunet.provenance import commit
+from cuescan.training.provenance import commit
 
 REQUIRED = ("torch", "torchvision", "numpy", "numba", "llvmlite", "timm", "open_clip_torch", "nnunetv2")
 OPTIONAL = ("triton", "mamba-ssm", "monai")

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from cuescan.cues import Cues
 from cuescan.nnunet import history
-from cuescan.nnunet.cue_score import CueStatistics, components, cue_statistics
 from cuescan.nnunet.persistence import BEST, LATEST, PersistentTrainer
+from cuescan.training.cue_score import CueStatistics, components, cue_statistics
 
 NORM_LIMIT = 12
 """Gradients are scaled down to this norm, as nnU-Net's own trainer does."""

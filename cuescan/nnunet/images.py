@@ -8,28 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cuescan.cues.language import Turn
-from cuescan.nnunet.augmentation import Augmentation
+from cuescan.training.augmentation import Augmentation
+from cuescan.training.padding import centred_slices, padding_mask
 
 Address = tuple[int, int, int]
 """(epoch, position in the epoch, number of the case)."""
-
-
-def centred_slices(size: Sequence[int], patch_size: Sequence[int]) -> tuple[slice, slice]:
-    """Where an image of ``size`` lies in a patch, as nnU-Net's inference pads: centred, the odd pixel after it."""
-    starts = [(p - s) // 2 for s, p in zip(size, patch_size, strict=True)]
-    rows, columns = (slice(start, start + s) for start, s in zip(starts, size, strict=True))
-    return rows, columns
-
-
-def padding_mask(size: Sequence[int], patch_size: Sequence[int]) -> Tensor:
-    """Where an image lies in a patch that is at least as large: (1, 1, height, width) bool, False in the padding."""
-    valid = torch.zeros(1, 1, *(max(p, s) for p, s in zip(patch_size, size, strict=True)), dtype=torch.bool)
-    valid[(0, 0, *centred_slices(size, valid.shape[2:]))] = True
-    return valid
 
 
 def raw_geometry(properties: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[float, float, float, float]]:

@@ -9,8 +9,8 @@ from torch import nn
 from cuescan.losses import DeepContrastLoss
 from cuescan.networks import PathMamba
 from cuescan.nnunet import refusals
-from cuescan.nnunet.network_building import build_loss, check_names
 from cuescan.nnunet.weak_trainer import WeakTrainer
+from cuescan.training.network_building import build_loss, check_names
 
 
 class PathMambaTrainer(WeakTrainer):

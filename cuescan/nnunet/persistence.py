@@ -15,8 +15,8 @@ from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
 from cuescan.nnunet import history, refusals
-from cuescan.nnunet.checkpoint import load_checkpoint
 from cuescan.nnunet.options import TrainingOptions
+from cuescan.training.checkpoint import load_checkpoint
 
 BEST, LATEST, FINAL = "checkpoint_best.pth", "checkpoint_latest.pth", "checkpoint_final.pth"
 

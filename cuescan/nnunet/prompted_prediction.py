@@ -15,8 +15,8 @@ from cuescan.errors import UserError
 from cuescan.nnunet.input_images import check_images
 from cuescan.nnunet.prompted_predictor import PromptedPredictor
 from cuescan.nnunet.sentence_trainer import ENCODERS
-from cuescan.nnunet.text_encoding import TextEncoding, find_encoder
 from cuescan.share import share_path
+from cuescan.training.text_encoding import TextEncoding, find_encoder
 
 
 def predict(options: argparse.Namespace) -> int:

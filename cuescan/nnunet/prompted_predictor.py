@@ -16,11 +16,12 @@ from cuescan.cues.language import Box, Statement
 from cuescan.cues.language.geometry import WHOLE
 from cuescan.cues.reading import load_json
 from cuescan.errors import UserError
-from cuescan.nnunet.case_sentences import CaseSentences
-from cuescan.nnunet.checkpoint import load_checkpoint
-from cuescan.nnunet.images import centred_slices, padding_mask, raw_geometry
-from cuescan.nnunet.prompting import PromptedNetwork, default_views, prompted_views
-from cuescan.nnunet.text_encoding import TextEncoding
+from cuescan.nnunet.images import raw_geometry
+from cuescan.training.case_sentences import CaseSentences
+from cuescan.training.checkpoint import load_checkpoint
+from cuescan.training.padding import centred_slices, padding_mask
+from cuescan.training.prompting import PromptedNetwork, default_views, prompted_views
+from cuescan.training.text_encoding import TextEncoding
 
 
 class PromptedPredictor(nnUNetPredictor):

@@ -8,20 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import torch.distributed as dist
-from torch import Tensor
 
-from cuescan.cues.grounding import presence
-from cuescan.cues.language import Box, Statement, Turn
+from cuescan.cues.language import Box
 from cuescan.nnunet import refusals
-from cuescan.nnunet.case_sentences import CaseSentences
-from cuescan.nnunet.images import padding_mask, raw_geometry
-from cuescan.nnunet.prompting import PromptedNetwork, announcing, default_views, prompted_views
-from cuescan.nnunet.text_encoding import TextEncoding, find_encoder
-from cuescan.nnunet.training_pairs import train_small_encoder
+from cuescan.nnunet.encoder_of_fold import encoder_of_fold
+from cuescan.nnunet.images import raw_geometry
 from cuescan.nnunet.weak_trainer import WeakTrainer
+from cuescan.training.case_sentences import CaseSentences
+from cuescan.training.padding import padding_mask
+from cuescan.training.prompting import PromptedNetwork, announcing, default_views, prompted_views
+from cuescan.training.sentence_supervision import SentenceSupervision
+from cuescan.training.text_encoding import TextEncoding, find_encoder
 
 PROMPTS_FILE = "validation_prompts.json"
 OWN, DEFAULT = "its own sentence", "default prompts"
@@ -33,6 +31,7 @@ class SentenceTrainer(WeakTrainer):
     """The part of a trainer that deals with sentences; a subclass gives network, loss and how they meet."""
 
     text: TextEncoding
+    supervision: SentenceSupervision
 
     @cached_property
     def sentences(self) -> CaseSentences:
@@ -86,6 +85,7 @@ class SentenceTrainer(WeakTrainer):
             encoder = find_encoder(path, plan.get("encoder_sha256"), self.device, self.print_to_log_file)
         plan["encoder_sha256"] = encoder.digest
         self.text = TextEncoding(encoder, folder / "texts")
+        self.supervision = SentenceSupervision(self.sentences, self.text, self.device)
 
     def _small_encoder(self, folder: Path) -> str:
         """Train the small encoder on the fold's training cases, or find it; only the first process trains."""
@@ -93,25 +93,10 @@ class SentenceTrainer(WeakTrainer):
             dist.barrier()
         training = self.do_split()[0]
         source = self.dataset_class(self.preprocessed_dataset_folder)
-        path = train_small_encoder(source, training, self.sentences, folder, self.options.seed, self.device)
+        path = encoder_of_fold(source, training, self.sentences, folder, self.options.seed, self.device)
         if self.is_ddp and self.local_rank == 0:
             dist.barrier()
         return str(path)
-
-    def stated(self, batch: Mapping[str, Any]) -> tuple[list[Turn], list[tuple[Statement, ...]], list[Box]]:
-        """For every image of a batch: its turn, what is stated of the turned image, and the part kept of it."""
-        turns = [Turn(*turn) for turn in batch["turn"].tolist()]
-        shapes = [(height, width) for height, width in batch["shape"].tolist()]
-        statements = [
-            tuple(statement.turned(turn) for statement in self.sentences.statements(case, shape))
-            for case, shape, turn in zip(batch["keys"], shapes, turns, strict=True)
-        ]
-        kept = [Box(*crop).turned(turn) for crop, turn in zip(batch["crop"].tolist(), turns, strict=True)]
-        return turns, statements, kept
-
-    def labels_of_statements(self, statements: Sequence[Sequence[Statement]]) -> Tensor:
-        """Image-level labels (B, K) on the device: 1 present, 0 denied, nan not mentioned."""
-        return torch.from_numpy(np.stack([presence(row) for row in statements])).to(self.device)
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Predict and score the validation cases as nnU-Net does, each prompted by its own sentence, if it has one."""

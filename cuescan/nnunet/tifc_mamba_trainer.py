@@ -12,19 +12,18 @@ from cuescan.cues.language import Statement
 from cuescan.encoders import encoder_sizes
 from cuescan.losses import TextSupervisionLoss
 from cuescan.networks import TIFCMamba
-from cuescan.nnunet.cue_score import CueStatistics, against_boxes, cue_statistics
-from cuescan.nnunet.network_building import build_loss, check_names, natural_statistics
-from cuescan.nnunet.placement import on_patch, stated_places
 from cuescan.nnunet.sentence_trainer import SentenceTrainer
-from cuescan.nnunet.telling import drawn_telling, pointed_telling
+from cuescan.training.cue_score import CueStatistics
+from cuescan.training.network_building import build_loss, check_names, natural_statistics
+from cuescan.training.sentence_supervision import unit_images
 
 
 class TIFCMambaTrainer(SentenceTrainer):
     """Trains TIFCMamba from sentences (MICCAI 2025).
 
-    The losses see all that a sentence states. The network is told all of it, its place words, or only the class's name,
-    drawn at random (:mod:`cuescan.nnunet.telling`), so that it answers prompts of any detail, and finds a finding that
-    nobody points at. After each epoch it is scored by the names alone and by place words.
+    The losses see all that a sentence states. The network is told all of it, its place words, or only the class's
+    name, drawn at random (:mod:`cuescan.training.telling`), so that it answers prompts of any detail, and finds a
+    finding that nobody points at. After each epoch it is scored by the names alone and by place words.
     """
 
     network_class = TIFCMamba
@@ -81,46 +80,18 @@ class TIFCMambaTrainer(SentenceTrainer):
     def batch_loss(self, batch: dict) -> Tensor:
         """The loss of a batch: of each image the network is told a part, drawn anew, and has to fulfil all of it."""
         images, valid = (batch[key].to(self.device, non_blocking=True) for key in ("data", "valid"))
-        turns, statements, kept = self.stated(batch)
-        told, demanded = zip(*(drawn_telling(row) for row in statements), strict=True)
-        constraints, _ = on_patch(stated_places(demanded, kept).to(self.device), valid)
-        _, place = on_patch(stated_places(told, kept).to(self.device), valid)
-        sentences = self.text.sentences(
-            self.sentences, batch["keys"], turns, batch["shape"].tolist(), self.cues.classes
-        )
-        with torch.no_grad():
-            prompts = self.text.prompts(told)
-            _, states = self.text.encoder.encode_text(sentences.tokens)
-        maps = self.network(images, prompts, place, states)
+        lesson = self.supervision.lesson(batch, valid)
+        maps = self.network(images, lesson.prompts, lesson.place, lesson.states)
         network = self.bare_network
         loss = self.loss(
-            maps, prompts, self._unit(images, valid), valid, constraints, self.labels_of_statements(statements),
-            sentences, network.text_segmenter, network.log_temperature,
+            maps, lesson.prompts, unit_images(images, valid, self.unit_range), valid, lesson.demanded, lesson.labels,
+            lesson.sentences, network.text_segmenter, network.log_temperature,
         )  # fmt: skip
         if self.is_ddp:  # DistributedDataParallel wants a gradient of each weight, also where its loss is switched off
             for weight in (network.log_temperature, *network.text_segmenter.parameters()):
                 loss = loss + 0 * weight.sum()
         return loss
 
-    def _unit(self, images: Tensor, valid: Tensor) -> Tensor:
-        """Images as the encoder expects them: grey or RGB, in [0, 1], as they are or stretched to that range."""
-        images = images if images.shape[1] in (1, 3) else images[:, :1]
-        if self.unit_range:
-            return images
-        low = images.masked_fill(~valid, math.inf).amin((1, 2, 3), keepdim=True)
-        high = images.masked_fill(~valid, -math.inf).amax((1, 2, 3), keepdim=True)
-        return ((images - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
-
     def judge(self, batch: dict, images: Tensor, valid: Tensor, target: Tensor) -> CueStatistics:
         """Score masks by the class names alone, against all that the sentences state, and by place words."""
-        _, statements, kept = self.stated(batch)
-        place, _ = on_patch(stated_places(statements, kept).to(self.device), valid)
-        labels = self.labels_of_statements(statements)
-        statistics = cue_statistics(self.bare_network, images, valid, labels, target, place)
-        if any(statement.places for row in statements for statement in row):
-            told, demanded = zip(*(pointed_telling(row) for row in statements), strict=True)
-            _, place = on_patch(stated_places(told, kept).to(self.device), valid)
-            mask = self.bare_network(images, self.text.prompts(told), place).argmax(1)
-            boxes, _ = on_patch(stated_places(demanded, kept).to(self.device), valid)
-            statistics.pointed = against_boxes(mask, valid, labels, boxes)
-        return statistics
+        return self.supervision.judge(self.bare_network, batch, images, valid, target)

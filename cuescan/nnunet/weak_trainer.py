@@ -14,12 +14,13 @@ from torch import nn
 
 from cuescan.cues import check_cues, read_cues
 from cuescan.networks import trunk_arguments
-from cuescan.nnunet import cue_file, history, provenance, refusals
-from cuescan.nnunet.augmentation import Augmentation
+from cuescan.nnunet import cue_file, history, refusals
 from cuescan.nnunet.epochs import EpochTrainer
 from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, endless_batches
-from cuescan.nnunet.network_building import NATURAL_SPREAD, build_network, natural_statistics
 from cuescan.nnunet.options import TrainingOptions
+from cuescan.training import provenance
+from cuescan.training.augmentation import Augmentation
+from cuescan.training.network_building import NATURAL_SPREAD, build_network, natural_statistics
 
 
 class WeakTrainer(EpochTrainer):
@@ -30,7 +31,7 @@ class WeakTrainer(EpochTrainer):
     its attribute ``deep_supervision`` set, to what the loss takes.
 
     Options come from the environment (:class:`cuescan.nnunet.options.TrainingOptions`). The checkpoint is chosen by
-    the score from cues alone (:mod:`cuescan.nnunet.cue_score`), not by its moving average: each epoch's score is that
+    the score from cues alone (:mod:`cuescan.training.cue_score`), not by its moving average: each epoch's score is that
     of a full pass over the same validation cases, so there is no sampling noise to average out.
     """
 

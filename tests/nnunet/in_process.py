@@ -30,7 +30,7 @@ def train(continued: bool = False, number: int = 1, trainer_name: str = "PathMam
 def last_weights(trainer) -> dict[str, torch.Tensor]:
     from pathlib import Path
 
-    from cuescan.nnunet.checkpoint import load_checkpoint
+    from cuescan.training.checkpoint import load_checkpoint
 
     return load_checkpoint(Path(trainer.output_folder) / "checkpoint_latest.pth")["network_weights"]
 

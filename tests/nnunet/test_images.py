@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cuescan.cues.language import Turn
-from cuescan.nnunet.augmentation import Augmentation
-from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, centred_slices
+from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages
+from cuescan.training.augmentation import Augmentation
+from cuescan.training.padding import centred_slices
 
 
 class OneImage:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cuescan.nnunet.provenance import commit, versions
+from cuescan.training.provenance import commit, versions
 
 
 def test_the_commit_is_found_loose_packed_or_detached(tmp_path):

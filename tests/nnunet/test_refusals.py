@@ -11,7 +11,7 @@ from in_process import make_trainer, train
 
 from cuescan.errors import UserError
 from cuescan.networks import PathMamba
-from cuescan.nnunet.network_building import build_network
+from cuescan.training.network_building import build_network
 
 NAME = "Dataset001_Tiny"
 

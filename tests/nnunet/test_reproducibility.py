@@ -84,7 +84,7 @@ def test_another_seed_gives_other_weights(active, reference, monkeypatch):
 
 
 def test_the_final_weights_are_those_of_the_best_epoch(active, monkeypatch):
-    from cuescan.nnunet.checkpoint import load_checkpoint
+    from cuescan.training.checkpoint import load_checkpoint
 
     monkeypatch.setenv("CUESCAN_EPOCHS", "2")
     trainer = make_trainer()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,12 +18,11 @@ from torch.utils.data import default_collate
 
 from cuescan.cues import Cue, Cues
 from cuescan.cues.language import Turn
-from cuescan.nnunet.augmentation import Augmentation, turned
-from cuescan.nnunet.case_sentences import CaseSentences
 from cuescan.nnunet.images import WholeImages
-from cuescan.nnunet.placement import on_patch, stated_places
-from cuescan.nnunet.sentence_trainer import SentenceTrainer
-from cuescan.nnunet.tifc_mamba_trainer import TIFCMambaTrainer
+from cuescan.training.augmentation import Augmentation, turned
+from cuescan.training.case_sentences import CaseSentences
+from cuescan.training.placement import on_patch, stated_places
+from cuescan.training.sentence_supervision import stated, unit_images
 
 TURNS = [Turn(*(bool(number & bit) for bit in (1, 2, 4))) for number in range(8)]
 
@@ -48,7 +46,7 @@ def shown(raw: np.ndarray, region: np.ndarray, text: str, turn: Turn, more: tupl
     images = WholeImages(source, ["a"], patch, 0, lambda image, *_: (turned(image, turn), turn), [True], [True])
     batch = default_collate([images[0, 0, 0]])
     sentences = CaseSentences(Cues(("square",), cues={"a": Cue(text=text)}))
-    _, statements, kept = SentenceTrainer.stated(SimpleNamespace(sentences=sentences), batch)
+    _, statements, kept = stated(sentences, batch)
     demanded, told = on_patch(stated_places(statements, kept), batch["valid"])
     return batch["data"][0, 1].numpy() > 0, batch["valid"], demanded[0, 0].numpy(), told[0, 0].numpy()
 
@@ -121,7 +119,7 @@ def test_turned_images_and_statements_agree_in_a_real_training(sentences, monkey
     seen, turns = set(), set()
     for _ in range(8):
         batch = next(trainer.dataloader_train)
-        _, statements, kept = trainer.stated(batch)
+        _, statements, kept = stated(trainer.sentences, batch)
         demanded, _ = on_patch(stated_places(statements, kept), batch["valid"])
         for i, case in enumerate(batch["keys"]):
             labels = np.array(Image.open(sentences.raw / NAME / "labelsTr" / f"{case}.png"))
@@ -147,8 +145,8 @@ def test_the_encoder_sees_grey_or_rgb_between_0_and_1(channels):
     valid = torch.ones(2, 1, 8, 8, dtype=torch.bool)
     valid[..., 6:] = False
     images[..., 6:] = 1000
-    seen = TIFCMambaTrainer._unit(SimpleNamespace(unit_range=False), images, valid)
+    seen = unit_images(images, valid, False)
     assert seen.shape[1] == (channels if channels in (1, 3) else 1)
     inside = seen[..., :6].flatten(1)
     assert (inside.amin(1) == 0).all() and inside.amax(1).tolist() == pytest.approx([1, 1]) and seen.max() <= 1
-    assert torch.equal(TIFCMambaTrainer._unit(SimpleNamespace(unit_range=True), images[:, :1], valid), images[:, :1])
+    assert torch.equal(unit_images(images[:, :1], valid, True), images[:, :1])

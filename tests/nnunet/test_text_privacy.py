@@ -9,7 +9,7 @@ from pathlib import Path
 from in_process import train
 from tiny_sentences import NAME
 
-from cuescan.nnunet.checkpoint import load_checkpoint
+from cuescan.training.checkpoint import load_checkpoint
 
 WORDS = ("Wilhelmina", "Quastenflosser", "One dark square", "Poor light", "% of the image")
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cuescan.cues.language import Box, Statement, Turn
 from cuescan.networks.confine import confine
-from cuescan.nnunet.placement import on_patch, stated_places
+from cuescan.training.placement import on_patch, stated_places
 
 Encode = Callable[[Sequence[Sequence[Statement]]], Tensor]
 """Statements of images to embeddings (B, K, d) of their prompts."""

@@ -14,7 +14,7 @@ from cuescan.cues.language import Statement, Turn, follow, keyword, keyword_span
 from cuescan.encoders import ClipEncoder, TextCache, load_encoder
 from cuescan.errors import UserError
 from cuescan.losses import Sentences
-from cuescan.nnunet.case_sentences import CaseSentences
+from cuescan.training.case_sentences import CaseSentences
 
 
 def find_encoder(

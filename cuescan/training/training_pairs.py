@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from cuescan.cues.language import Statement, keyword
 from cuescan.encoders import small_encoder
-from cuescan.nnunet.case_sentences import CaseSentences
-from cuescan.nnunet.images import raw_geometry
+from cuescan.training.case_sentences import CaseSentences
 
 
 class UnitImages:
-    """Preprocessed images of cases as (C, H, W) float32 in [0, 1], each stretched only if it leaves that range."""
+    """Images (C, H, W) as float32 in [0, 1], each stretched only if it leaves that range; of unusual channels one.
 
-    def __init__(self, source: Any, cases: Sequence[str]) -> None:
-        self.source, self.cases = source, cases
+    Args:
+        load: an image by its number.
+        count: how many there are.
+    """
+
+    def __init__(self, load: Callable[[int], np.ndarray], count: int) -> None:
+        self.load, self.count = load, count
 
     def __len__(self) -> int:
-        return len(self.cases)
+        return self.count
 
     def __getitem__(self, number: int) -> np.ndarray:
-        image = np.asarray(self.source.load_case(self.cases[number])[0][:], dtype=np.float32)[:, 0]
+        image = np.asarray(self.load(number), dtype=np.float32)
         low, high = float(image.min()), float(image.max())
         if low < 0 or high > 1:
             image = (image - low) / max(high - low, 1e-6)
@@ -33,19 +36,33 @@ class UnitImages:
 
 
 def train_small_encoder(
-    source: Any, cases: Sequence[str], sentences: CaseSentences, folder: Path, seed: int, device: torch.device
+    images: UnitImages,
+    cases: Sequence[str],
+    shapes: Sequence[tuple[int, int]],
+    sentences: CaseSentences,
+    folder: Path,
+    seed: int,
+    device: torch.device,
 ) -> Path:
     """Train the small encoder on cases, or find the one that was trained on them before.
 
     An image is paired with its sentence and with the keywords that follow from it at every level of detail.
+
+    Args:
+        images: of the cases.
+        cases: their names.
+        shapes: (height, width) of their raw images.
+        sentences: of the data set.
+        folder: where small encoders are kept.
+        seed: of the training.
+        device: to train on.
     """
     texts = []
-    for case in cases:
-        shape, _ = raw_geometry(source.load_case(case)[3])
+    for case, shape in zip(cases, shapes, strict=True):
         stated = [statement for statement in sentences.statements(case, shape) if statement.present is not None]
         phrases = [keyword(reduced(statement, level)) for statement in stated for level in ("name", "place")]
         texts.append([sentences.text(case), *phrases])
-    return small_encoder(UnitImages(source, cases), texts, folder, seed, device)
+    return small_encoder(images, texts, folder, seed, device)
 
 
 def reduced(statement: Statement, level: str) -> Statement:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, jaccard_score
 
-from cuescan.nnunet import cue_score
-from cuescan.nnunet.cue_score import CueStatistics, against_boxes, components, cue_statistics
+from cuescan.training import cue_score
+from cuescan.training.cue_score import CueStatistics, against_boxes, components, cue_statistics
 
 NAN = math.nan
 

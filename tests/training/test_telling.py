@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cuescan.cues.language import Box, Statement
-from cuescan.nnunet.telling import drawn_telling, pointed_telling
+from cuescan.training.telling import drawn_telling, pointed_telling
 
 LEFT, RIGHT = Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)
 BOXES = (Box(0.1, 0.2, 0.3, 0.4), Box(0.6, 0.5, 0.9, 0.8))
