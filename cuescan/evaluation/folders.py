@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +77,32 @@ def evaluate_folders(
     common = [case for case in expected if case in predicted]
     if not common:
         raise UserError(f"{predictions}: no case has a mask in {masks}; check the two folders and the case names")
+    pairs = {case: (expected[case], predicted[case]) for case in common}
+    without_mask = tuple(sorted(set(predicted) - set(expected)))
+    return evaluate_pairs(pairs, labels, include_background, without_mask)
+
+
+def evaluate_pairs(
+    pairs: Mapping[str, tuple[Path, Path]],
+    labels: Labels,
+    include_background: bool = False,
+    without_mask: tuple[str, ...] = (),
+) -> Evaluation:
+    """Score cases, each given as its reference mask and its prediction.
+
+    Raises:
+        UserError: a file does not fit, or no pixel is labelled at all.
+    """
     total = ConfusionMatrix(labels)
     cases: dict[str, Scores] = {}
-    for case in tqdm(common, desc="evaluate", unit="case", disable=None):
-        matrix = compare(expected[case], predicted[case], labels)
+    for case, (reference, prediction) in tqdm(pairs.items(), desc="evaluate", unit="case", disable=None):
+        matrix = compare(reference, prediction, labels)
         total += matrix
         cases[case] = scores(matrix, include_background)
     if not total.counts.any():
-        raise UserError(f"{masks}: every pixel has the label 'ignore'; score against masks that are drawn")
-    return Evaluation(scores(total, include_background), cases, tuple(sorted(set(predicted) - set(expected))))
+        places = ", ".join(sorted({str(reference.parent) for reference, _ in pairs.values()}))
+        raise UserError(f"{places}: every pixel has the label 'ignore'; score against masks that are drawn")
+    return Evaluation(scores(total, include_background), cases, without_mask)
 
 
 def _size(shape: tuple[int, ...]) -> str:

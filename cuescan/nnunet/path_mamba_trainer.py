@@ -10,7 +10,8 @@ from cuescan.losses import DeepContrastLoss
 from cuescan.networks import PathMamba
 from cuescan.nnunet import refusals
 from cuescan.nnunet.weak_trainer import WeakTrainer
-from cuescan.training.network_building import build_loss, check_names
+from cuescan.training.network_arguments import path_mamba_arguments
+from cuescan.training.network_building import build_loss
 
 
 class PathMambaTrainer(WeakTrainer):
@@ -19,20 +20,12 @@ class PathMambaTrainer(WeakTrainer):
     network_class = PathMamba
 
     def network_arguments(self) -> dict[str, Any]:
-        """Return PathMamba's arguments; ``CUESCAN_NETWORK_ARGUMENTS`` overrides what follows from the data.
-
-        Classes compete for a pixel where the data set has no background (the paper does not say; we choose so).
-        """
-        options = self.options
-        given = options.network_arguments
-        check_names(given, PathMamba, "CUESCAN_NETWORK_ARGUMENTS")
-        return {
-            "size": options.size,
-            "image_scale": options.image_scale,
-            "exclusive": not self.cues.background,
-            **given,
-            "trunk": self.trunk_arguments() | given.get("trunk", {}),
-        }
+        """Return PathMamba's arguments; ``CUESCAN_NETWORK_ARGUMENTS`` overrides what follows from the data."""
+        options, channels = self.options, len(self.configuration_manager.normalization_schemes)
+        return path_mamba_arguments(
+            channels, self.unit_range, self.cues.background, options.size, options.trunk, options.image_scale,
+            options.network_arguments,
+        )  # fmt: skip
 
     def check_cues(self) -> None:
         """Refuse training cases of which no label is stated."""

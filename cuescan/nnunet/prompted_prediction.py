@@ -10,13 +10,12 @@ import torch
 
 from cuescan.data.prompts import read_prompts
 from cuescan.encoders import ClipEncoder
-from cuescan.encoders.sources import CONFIG
 from cuescan.errors import UserError
 from cuescan.nnunet.input_images import check_images
 from cuescan.nnunet.prompted_predictor import PromptedPredictor
 from cuescan.nnunet.sentence_trainer import ENCODERS
 from cuescan.share import share_path
-from cuescan.training.text_encoding import TextEncoding, find_encoder
+from cuescan.training.text_encoding import TextEncoding, find_own_encoder
 
 
 def predict(options: argparse.Namespace) -> int:
@@ -87,18 +86,5 @@ def _encoders(options: argparse.Namespace, predictor: PromptedPredictor) -> Path
 def _encoder(
     options: argparse.Namespace, predictor: PromptedPredictor, digest: str, device: torch.device
 ) -> ClipEncoder:
-    """The encoder of a fold: every fold has a small one of its own, so these are looked for by digest in a folder."""
     spec = options.encoder or os.environ.get("CUESCAN_ENCODER") or predictor.plan["options"]["encoder"]
-    folder = _encoders(options, predictor) if spec == "small" else Path(spec)
-    found = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
-    if spec != "small" and not found:
-        return find_encoder(spec, digest, device, print)
-    for path in found:
-        try:
-            return find_encoder(str(path), digest, device, print)
-        except UserError:
-            continue  # an encoder of another fold
-    raise UserError(
-        f"{folder}: the encoder that this model was trained with (sha256 {digest[:12]}...) is not there; give its "
-        "folder, or one with the encoders of all folds, with --encoder"
-    )
+    return find_own_encoder(spec, _encoders(options, predictor), digest, device, print)

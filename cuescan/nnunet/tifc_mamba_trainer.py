@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cuescan.cues.language import Statement
-from cuescan.encoders import encoder_sizes
 from cuescan.losses import TextSupervisionLoss
 from cuescan.networks import TIFCMamba
 from cuescan.nnunet.sentence_trainer import SentenceTrainer
 from cuescan.training.cue_score import CueStatistics
-from cuescan.training.network_building import build_loss, check_names, natural_statistics
-from cuescan.training.sentence_supervision import unit_images
+from cuescan.training.network_arguments import tifc_mamba_arguments
+from cuescan.training.network_building import build_loss
+from cuescan.training.schedule import cosine_factor, decay_groups
+from cuescan.training.sentence_supervision import lesson_loss, unit_images
 
 
 class TIFCMambaTrainer(SentenceTrainer):
@@ -32,16 +31,10 @@ class TIFCMambaTrainer(SentenceTrainer):
 
     def network_arguments(self) -> dict[str, Any]:
         """Return TIFCMamba's arguments; ``CUESCAN_NETWORK_ARGUMENTS`` overrides what follows from data and encoder."""
-        options = self.options
-        given = options.network_arguments
-        check_names(given, TIFCMamba, "CUESCAN_NETWORK_ARGUMENTS")
-        sizes = encoder_sizes(options.encoder)
-        arguments: dict[str, Any] = {"size": options.size, "text_dim": sizes.dim, "token_dim": sizes.token_dim}
-        if self.unit_range:
-            arguments |= natural_statistics(len(self.configuration_manager.normalization_schemes))
-        if options.trunk is not None:
-            arguments["trunk"] = self.trunk_arguments() | {"stages": 4, "frozen": 3}
-        return {**arguments, **given}
+        options, channels = self.options, len(self.configuration_manager.normalization_schemes)
+        return tifc_mamba_arguments(
+            channels, self.unit_range, options.size, options.trunk, options.encoder, options.network_arguments
+        )
 
     def _build_loss(self) -> nn.Module:
         grounded = {} if self.bare_network.grounding else {"grounding": 0.0}
@@ -49,12 +42,7 @@ class TIFCMambaTrainer(SentenceTrainer):
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, None]:
         """AdamW, without weight decay of biases, norms and other vectors."""
-        weights = [weight for weight in self.network.parameters() if weight.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [weight for weight in weights if weight.ndim > 1]},
-            {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, self.initial_lr, weight_decay=self.weight_decay), None
+        return torch.optim.AdamW(decay_groups(self.network, self.weight_decay), self.initial_lr), None
 
     def load_pretrained(self) -> None:
         """Load the trunk's weights, if any were asked for."""
@@ -66,15 +54,12 @@ class TIFCMambaTrainer(SentenceTrainer):
         self.use_encoder()
         self.loss.use_encoder(self.text.encoder)
         if self.current_epoch == 0:
-            names = [Statement(name) for name in self.cues.classes]
-            self.bare_network.prompts.copy_(self.text.prompts([names])[0])
+            self.bare_network.prompts.copy_(self.supervision.default_prompts())
 
     def on_train_epoch_start(self) -> None:
         """Set the learning rate: a cosine over the epochs, after a first epoch at a tenth."""
-        warm_up = self.current_epoch == 0 and self.num_epochs > 1
-        factor = 0.1 if warm_up else (1 + math.cos(math.pi * self.current_epoch / self.num_epochs)) / 2
         for group in self.optimizer.param_groups:
-            group["lr"] = factor * self.initial_lr
+            group["lr"] = cosine_factor(self.current_epoch, self.num_epochs) * self.initial_lr
         super().on_train_epoch_start()
 
     def batch_loss(self, batch: dict) -> Tensor:
@@ -83,10 +68,7 @@ class TIFCMambaTrainer(SentenceTrainer):
         lesson = self.supervision.lesson(batch, valid)
         maps = self.network(images, lesson.prompts, lesson.place, lesson.states)
         network = self.bare_network
-        loss = self.loss(
-            maps, lesson.prompts, unit_images(images, valid, self.unit_range), valid, lesson.demanded, lesson.labels,
-            lesson.sentences, network.text_segmenter, network.log_temperature,
-        )  # fmt: skip
+        loss = lesson_loss(self.loss, network, maps, lesson, unit_images(images, valid, self.unit_range), valid)
         if self.is_ddp:  # DistributedDataParallel wants a gradient of each weight, also where its loss is switched off
             for weight in (network.log_temperature, *network.text_segmenter.parameters()):
                 loss = loss + 0 * weight.sum()

@@ -13,14 +13,13 @@ import torch.distributed as dist
 from torch import nn
 
 from cuescan.cues import check_cues, read_cues
-from cuescan.networks import trunk_arguments
 from cuescan.nnunet import cue_file, history, refusals
 from cuescan.nnunet.epochs import EpochTrainer
 from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, endless_batches
 from cuescan.nnunet.options import TrainingOptions
 from cuescan.training import provenance
 from cuescan.training.augmentation import Augmentation
-from cuescan.training.network_building import NATURAL_SPREAD, build_network, natural_statistics
+from cuescan.training.network_building import build_network
 
 
 class WeakTrainer(EpochTrainer):
@@ -99,20 +98,6 @@ class WeakTrainer(EpochTrainer):
             network = build_network(cls.network_class, plan, num_input_channels, num_output_channels)
         network.deep_supervision = enable_deep_supervision
         return network
-
-    def trunk_arguments(self) -> dict[str, Any]:
-        """Return how a pretrained trunk sees the images: as its weights expect, whatever nnU-Net's normalisation left.
-
-        Without weights to be loaded, RGB images are standardised as natural ones are.
-        """
-        channels = len(self.configuration_manager.normalization_schemes)
-        if self.options.trunk is None:
-            return natural_statistics(channels) if channels == 3 and self.unit_range else {}
-        arguments = trunk_arguments(self.options.trunk, channels)
-        if not self.unit_range:  # z-scores: mean 0 as after the weights' own normalisation, but spread 1
-            spread = [std / NATURAL_SPREAD for std in arguments["input_std"]]
-            arguments |= {"input_mean": None, "input_std": spread}
-        return arguments
 
     def check_cues(self) -> None:
         """Refuse training cases whose cues the network cannot learn from."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cuescan
 
-PACKAGES = ("torch", "torchvision", "nnunetv2", "timm", "open_clip_torch", "numpy", "numba")
+PACKAGES = ("torch", "torchvision", "nnunetv2", "monai", "timm", "open_clip_torch", "numpy", "numba")
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cuescan.cues.grounding import presence
 from cuescan.cues.language import Box, Statement, Turn
-from cuescan.losses import Sentences
+from cuescan.losses import Sentences, TextSupervisionLoss
+from cuescan.networks import TIFCMambaMaps
 from cuescan.training.case_sentences import CaseSentences
 from cuescan.training.cue_score import CueStatistics, against_boxes, cue_statistics
 from cuescan.training.placement import on_patch, stated_places
@@ -55,6 +56,10 @@ class SentenceSupervision:
 
     def __init__(self, sentences: CaseSentences, text: TextEncoding, device: torch.device) -> None:
         self.sentences, self.text, self.device = sentences, text, device
+
+    def default_prompts(self) -> Tensor:
+        """(K, D) embeddings of the class names, which a network is prompted with where nothing else is said."""
+        return self.text.prompts([[Statement(name) for name in self.sentences.cues.classes]])[0]
 
     def lesson(self, batch: Mapping[str, Any], valid: Tensor) -> Lesson:
         """Draw what the network is told of each image of a batch: a part of what its masks have to fulfil.
@@ -117,6 +122,16 @@ def stated(
     ]
     kept = [Box(*crop).turned(turn) for crop, turn in zip(batch["crop"].tolist(), turns, strict=True)]
     return turns, statements, kept
+
+
+def lesson_loss(
+    loss: TextSupervisionLoss, network: Any, maps: TIFCMambaMaps, lesson: Lesson, images: Tensor, valid: Tensor
+) -> Tensor:
+    """The loss of what a network gave for a lesson; ``images`` (B, C, H, W) as encoders expect them."""
+    return loss(
+        maps, lesson.prompts, images, valid, lesson.demanded, lesson.labels, lesson.sentences, network.text_segmenter,
+        network.log_temperature,
+    )  # fmt: skip
 
 
 def unit_images(images: Tensor, valid: Tensor, unit_range: bool) -> Tensor:

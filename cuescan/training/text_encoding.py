@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cuescan.cues.language import Statement, Turn, follow, keyword, keyword_spans
 from cuescan.encoders import ClipEncoder, TextCache, load_encoder
+from cuescan.encoders.sources import CONFIG
 from cuescan.errors import UserError
 from cuescan.losses import Sentences
 from cuescan.training.case_sentences import CaseSentences
@@ -45,6 +46,36 @@ def find_encoder(
             f"{(digest or '')[:12]}...; give that one with CUESCAN_ENCODER"
         )
     return encoder
+
+
+def find_own_encoder(
+    spec: str, folder: Path, digest: str, device: torch.device, report: Callable[[str], None] | None = None
+) -> ClipEncoder:
+    """Find the encoder that a network was trained with.
+
+    Args:
+        spec: "small", a folder that holds encoders, or as :func:`cuescan.encoders.load_encoder` takes it.
+        folder: where small encoders are kept; each fold has one of its own, so they are told apart by digest.
+        digest: sha256 of the network's encoder.
+        device: where it is needed.
+        report: takes sentences about texts that are too long.
+
+    Raises:
+        UserError: it is not there.
+    """
+    folder = folder if spec == "small" else Path(spec)
+    found = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+    if spec != "small" and not found:
+        return find_encoder(spec, digest, device, report)
+    for path in found:
+        try:
+            return find_encoder(str(path), digest, device, report)
+        except UserError:
+            continue  # an encoder of another fold
+    raise UserError(
+        f"{folder}: the encoder that this model was trained with (sha256 {digest[:12]}...) is not there; give its "
+        "folder, or one with the encoders of all folds, with --encoder"
+    )
 
 
 class TextEncoding:
