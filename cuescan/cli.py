@@ -18,6 +18,7 @@ COMMANDS = {
     "overlay": "draw predictions over images",
     "doctor": "show what is installed, which backend scans on each device, and what is wrong",
     "predict": "segment images, each by its own prompt",
+    "convert": "a trained model of nnU-Net -> a MONAI bundle, and the other way round",
     "path": "print where the trainers, bundles, schemas and scripts are",
 }
 

@@ -31,6 +31,7 @@ examples:
       --mask-values 255,0,0=tumour "#00ff00=stroma" "*=ignore"
   cuescan prepare -d 104 -n Polyps --images frames --cues captions.csv --classes polyp --masks jpeg_masks \\
       --mask-values ">=128=polyp"
+  cuescan prepare -d 105 -n Polyps --images frames --cues captions.csv --classes polyp --monai
 """
 
 
@@ -56,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cues-from-masks", type=float, metavar="SHARE",
         help="for development: a class is present where its mask covers more than this share of the image",
     )  # fmt: skip
+    parser.add_argument(
+        "--monai", action="store_true", help="also write datalist.json for the MONAI bundles, which take either"
+    )
     add_destination(parser)
 
 
@@ -77,6 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     folder = prepare(inputs, arguments.dataset_id, arguments.name, **destination(arguments))
     print(folder)
+    if arguments.monai:
+        from cuescan.monai.datalist import write_datalist
+
+        print(write_datalist(folder))
     preprocessed = os.environ.get("nnUNet_preprocessed")
     if preprocessed and (Path(preprocessed) / folder.name).exists():
         print(f"{Path(preprocessed) / folder.name} is from an earlier version: plan again with --clean")

@@ -13,6 +13,7 @@ from cuescan.monai.output import SaveMaskd, score_masks
 from cuescan.monai.supervision import LabelSupervision, TextSupervision, TrainingInferer
 from cuescan.monai.synthetic import open_datalist
 from cuescan.monai.transforms import KeepGeometryd, NormalizeChannelsd, PictureReader, RandCueAugmentd, is_content
+from cuescan.monai.windows import WindowInferer
 from cuescan.training.schedule import cosine_factor, decay_groups
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "TextSupervision",
     "TrainingInferer",
     "WholeImageInferer",
+    "WindowInferer",
     "WriteCard",
     "bundle_root",
     "cosine_factor",

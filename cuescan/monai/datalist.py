@@ -16,9 +16,10 @@ import numpy as np
 from cuescan.cues import Cues, check_cues, read_cues
 from cuescan.cues.reading import load_json, parse_cues
 from cuescan.cues.writing import cues_document, write_json
-from cuescan.data.images import list_images, read_header
+from cuescan.data.images import read_header
 from cuescan.data.prompts import read_prompts
 from cuescan.errors import UserError
+from cuescan.monai.pictures import list_pictures
 from cuescan.training.case_sentences import CaseSentences
 
 FILE = "datalist.json"
@@ -189,8 +190,12 @@ def _raw_items(folder: Path, part: str, ending: str) -> list[Item]:
     return items
 
 
-def write_datalist(folder: Path) -> Path:
+def write_datalist(folder: Path, texts: Mapping[str, str] | None = None) -> Path:
     """Write the data list of an nnU-Net raw data set into its folder; returns the file.
+
+    Args:
+        folder: of the data set.
+        texts: sentences of test cases, by which they are to be segmented.
 
     Raises:
         UserError: the data set is not whole, or a case is in the validation part of several folds.
@@ -210,7 +215,10 @@ def write_datalist(folder: Path) -> Path:
             {**_relative(folder, item), **entries[case], **({"fold": held[case]} if case in held else {})}
             for case, item in found.cases.items()
         ],
-        "test": [_relative(folder, item) for item in found.test],
+        "test": [
+            {**_relative(folder, item), **({"text": texts[item["case"]]} if texts and item["case"] in texts else {})}
+            for item in found.test
+        ],
     }
     write_json(document, folder / FILE)
     return folder / FILE
@@ -243,7 +251,7 @@ def read_images(
     if (folder / FILE).is_file() or (folder / "dataset.json").is_file():
         items = [dict(item) for item in read_datalist(folder).test if "label" in item or not masks]
     elif folder.is_dir() and not masks:
-        items = [{"case": case, "image": [str(path)]} for case, path in list_images(folder).items()]
+        items = list_pictures(folder)
     else:
         items = []
     if not items:

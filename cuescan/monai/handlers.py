@@ -14,6 +14,7 @@ from ignite.engine import Events
 from monai.engines.utils import IterationEvents
 
 from cuescan.errors import UserError
+from cuescan.monai.metadata import write_metadata
 from cuescan.monai.supervision import Supervision
 
 
@@ -62,11 +63,11 @@ class SeedEpochs:
 
 
 class WriteCard:
-    """Write the model's card beside its weights when a training starts.
+    """Write the model's card, and metadata that fit it, beside its weights when a training starts.
 
     Args:
         supervision: has the card once it is prepared.
-        path: of the card.
+        path: of the card; ``metadata.json`` lies beside it.
     """
 
     def __init__(self, supervision: Supervision, path: Path | str) -> None:
@@ -80,6 +81,7 @@ class WriteCard:
         """Write."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.supervision.card.write(self.path)
+        write_metadata(self.supervision.card, self.path.with_name("metadata.json"))
 
 
 class SaveBest:

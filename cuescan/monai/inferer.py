@@ -45,7 +45,10 @@ class WholeImageInferer(Inferer):
     def predict(self, images: Tensor, valid: Tensor, network: Any, *args: Any) -> Tensor:
         """Logits of padded images, averaged over mirrored views."""
         views = [[axis - 2 for axis in axes] for axes in mirrorings(self.mirror_axes)]
-        return torch.stack([network(images.flip(view), *args).flip(view) for view in views]).mean(0)
+        total = network(images, *args)
+        for view in views[1:]:
+            total = total + network(images.flip(view), *args).flip(view)
+        return total / len(views)
 
 
 class PromptedInferer(WholeImageInferer):
@@ -99,7 +102,9 @@ class PromptedInferer(WholeImageInferer):
                 height, width = (int(side) for side in shape[number])
                 cues = Cues(tuple(self.card.classes), cues={"": Cue(text=text[number])})
                 statements = CaseSentences(cues).statements("", (height, width))
-                kept = Box(*(float(share) for share in crop[number]))
+                sides = (width, height, width, height)
+                edges = [round(float(share) * side) for share, side in zip(crop[number], sides, strict=True)]
+                kept = Box(*(edge / side for edge, side in zip(edges, sides, strict=True)))
                 views = prompted_views(encoding.prompts, statements, kept, valid, self.mirror_axes)
             prompted.prompt(views)
             logits.append(prompted(image))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection
-from monai.transforms import MapTransform
+from monai.transforms import SaveImaged
 from PIL import Image
 
 from cuescan.cues.writing import write_json
@@ -29,8 +29,10 @@ def labels_of(card: ModelCard) -> Labels:
     return Labels(tuple(card.classes), card.background, len(card.classes) + 1)
 
 
-class SaveMaskd(MapTransform):
+class SaveMaskd(SaveImaged):
     """Write masks as ``CASE.png``, 8-bit labels of the input's size, and colours over the image in ``overlays``.
+
+    It counts as MONAI's own SaveImaged, which programs that save masks themselves, such as MONAI Label, leave out.
 
     Args:
         keys: of the masks (1, H, W).
@@ -40,7 +42,7 @@ class SaveMaskd(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, output_dir: Path | str, card: ModelCard, overlays: bool = True) -> None:
-        super().__init__(keys)
+        super().__init__(keys, output_dir=output_dir, output_ext=".png", print_log=False)
         self.folder, self.labels, self.overlays = Path(output_dir), labels_of(card), overlays
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

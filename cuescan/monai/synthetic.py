@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from cuescan.data.caption_table import Captions, describe_masks, write_captions
 from cuescan.data.prepare import Inputs, prepare
 from cuescan.data.synthetic import make_histology
 from cuescan.data.synthetic_lesions import make_lesions
 from cuescan.monai.datalist import Datalist, read_datalist, write_datalist
 
-TRAINING_CASES, TEST_CASES = 96, 24
 TISSUE, POLYPS = "Dataset991_SyntheticTissue", "Dataset993_SyntheticPolyps"
+TRAINING_CASES, TEST_CASES = {TISSUE: 120, POLYPS: 150}, 24
 SIZES = {TISSUE: 128, POLYPS: 96}
 """Name of each embedded data set and the side of its images in pixels."""
 
@@ -31,23 +32,28 @@ def open_datalist(folder: Path | str) -> Datalist:
 
 def _draw(folder: Path) -> None:
     number, name = int(folder.name[len("Dataset") :][:3]), folder.name.partition("_")[2]
-    make = make_histology if folder.name == TISSUE else make_lesions
-    table = "labels.csv" if folder.name == TISSUE else "captions.csv"
+    polyps = folder.name == POLYPS
+    make = make_lesions if polyps else make_histology
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".synthetic") as workshop:
         train, test = Path(workshop) / "train", Path(workshop) / "test"
-        make(train, TRAINING_CASES, SIZES[folder.name], seed=0)
+        make(train, TRAINING_CASES[folder.name], SIZES[folder.name], seed=0)
         make(test, TEST_CASES, SIZES[folder.name], seed=1)
+        table, texts = train / "labels.csv", None
+        if polyps:  # in the manner of TIFCMamba's captions: place, box and share
+            table = train / "sentences.csv"
+            write_captions(Captions(train / "masks", ("polyp",)), table)
+            texts = describe_masks(Captions(test / "masks", ("polyp",)))
         inputs = Inputs(
             images=train / "images",
-            cues=train / table,
+            cues=table,
             masks=train / "masks",
             test_images=test / "images",
             test_masks=test / "masks",
-            classes=("polyp",) if folder.name == POLYPS else (),
-            background=folder.name == POLYPS,
+            classes=("polyp",) if polyps else (),
+            background=polyps,
         )
         made = prepare(inputs, number, name, output=Path(workshop))
-        write_datalist(made)
+        write_datalist(made, texts)
         if not folder.exists():  # another process may have been faster
             made.replace(folder)

@@ -65,8 +65,9 @@ class PictureReader(ImageReader):
 
 
 def is_content(image: torch.Tensor) -> torch.Tensor:
-    """Pixels that are not 0: nnU-Net cuts off black surroundings, and so do bundles."""
-    return image != 0
+    """Pixels that are not 0, or all where all are: nnU-Net cuts off black surroundings, and so do bundles."""
+    content = image != 0
+    return content if content.any() else torch.ones_like(content)
 
 
 class NormalizeChannelsd(MapTransform):
@@ -129,6 +130,9 @@ class KeepGeometryd(MapTransform):
 class RandCueAugmentd(RandomizableTransform, MapTransform):
     """Change images at random so that their cues stay true, or can follow (:mod:`cuescan.training.augmentation`).
 
+    Random numbers come from torch's generator, which is seeded in every epoch: MONAI seeds its own once, when a data
+    loader is made, so that a resumed training would draw others.
+
     Args:
         keys: of the image.
         patch_size: (height, width) that a turned image must fit in.
@@ -145,7 +149,7 @@ class RandCueAugmentd(RandomizableTransform, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Augment, and note the turn."""
         found = dict(data)
-        generator = np.random.default_rng(self.R.randint(2**32, dtype=np.uint32))
+        generator = np.random.default_rng(int(torch.randint(2**62, ())))
         for key in self.key_iterator(found):
             image = found[key]
             changed, turn = self.augmentation(

@@ -76,7 +76,8 @@ class PersistentTrainer(nnUNetTrainer):
             self.initialize()
             self.restoring = False
         self.bare_network.load_state_dict(checkpoint["network_weights"])
-        self.optimizer.load_state_dict(checkpoint["optimizer_state"])
+        if checkpoint["optimizer_state"] is not None:  # a converted model has none
+            self.optimizer.load_state_dict(checkpoint["optimizer_state"])
         if self.grad_scaler is not None and checkpoint["grad_scaler_state"] is not None:
             self.grad_scaler.load_state_dict(checkpoint["grad_scaler_state"])
         self.current_epoch, self._best_ema = checkpoint["current_epoch"], checkpoint["_best_ema"]

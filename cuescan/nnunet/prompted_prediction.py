@@ -48,7 +48,7 @@ def predict(options: argparse.Namespace) -> int:
         prompts = read_prompts(options.prompts, predictor.plan["classes"], cases)
     if prompts:
         cache = _encoders(options, predictor) / "texts"
-        encoders = {digest: _encoder(options, predictor, digest, device) for digest in set(predictor.digests)}
+        encoders = {digest: _encoder(options, predictor, folder, digest, device) for digest in set(predictor.digests)}
         predictor.use_prompts(prompts, {key: TextEncoding(encoder, cache) for key, encoder in encoders.items()})
     print(f"{len(prompts)} of {len(cases)} cases have a prompt, the others get the default prompts")
     predictor.predict_from_files(
@@ -84,7 +84,8 @@ def _encoders(options: argparse.Namespace, predictor: PromptedPredictor) -> Path
 
 
 def _encoder(
-    options: argparse.Namespace, predictor: PromptedPredictor, digest: str, device: torch.device
+    options: argparse.Namespace, predictor: PromptedPredictor, model: Path, digest: str, device: torch.device
 ) -> ClipEncoder:
     spec = options.encoder or os.environ.get("CUESCAN_ENCODER") or predictor.plan["options"]["encoder"]
-    return find_own_encoder(spec, _encoders(options, predictor), digest, device, print)
+    own = model / ENCODERS  # of a model that came from a bundle
+    return find_own_encoder(spec, own if own.is_dir() else _encoders(options, predictor), digest, device, print)

@@ -9,6 +9,7 @@ from torch import Tensor
 from cuescan.scan.backends import available_backends, backend, choose
 from cuescan.scan.checks import check_groups, check_routes, check_shape, check_tensors, check_weights
 from cuescan.scan.naive import selective_scan_naive
+from cuescan.scan.onnx_form import route_scan_onnx
 from cuescan.scan.routes import both_ways, four_ways
 
 __all__ = ["available_backends", "backend", "both_ways", "four_ways", "route_scan", "selective_scan"]
@@ -95,7 +96,7 @@ def route_scan(
 
     It is :func:`selective_scan` of the input reordered along each route, put back in place and summed, without any
     reordered copy. All arguments are given by position, not by step: delta, B and C of a route are those that a
-    pointwise projection of the input yields. TorchScript compiles it to plain torch operations.
+    pointwise projection of the input yields. TorchScript compiles it to plain torch operations, ONNX export to Scan.
 
     Args:
         u: Input (batch, dim, length); fastest on a CPU where channels are adjacent in memory, as in channels_last.
@@ -129,5 +130,7 @@ def route_scan(
     check_shape("delta_bias", delta_bias, "(routes, dim)", number, dim)
     check_shape("B", B, "(batch, routes, state, length)", batch, number, A.shape[2], length)
     check_shape("C", C, "B's shape", *B.shape)
+    if torch.onnx.is_in_onnx_export():
+        return route_scan_onnx(u, delta, A, B, C, routes, D, delta_bias, delta_softplus)
     B, C = B.unsqueeze(2), C.unsqueeze(2)
     return choose(u.device)(u, delta, A, B, C, D, delta_bias, delta_softplus, routes)[0]

@@ -27,4 +27,5 @@ def load_checkpoint(path: Path | str, device: torch.device | str = "cpu") -> dic
             "use one that a cuescan trainer wrote"
         ) from None
     except (OSError, EOFError, RuntimeError) as error:
-        raise UserError(f"{path}: the checkpoint cannot be read ({str(error).splitlines()[0]}); use another") from None
+        reason = str(error).splitlines()[0] if str(error) else "it is empty"
+        raise UserError(f"{path}: the checkpoint cannot be read ({reason}); use another") from None
