@@ -12,24 +12,26 @@ from in_process import equal, make_trainer
 from monai.bundle import ConfigParser
 from nnunet_models import PROMPTS, WORDS, contents, draw_images, masks_of, same
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 
 from cuescan.cli import main
 from cuescan.monai import read_card
 from cuescan.training.checkpoint import load_checkpoint
+from cuescan.training.network_building import build_network
 
 NETWORKS = ("PathMamba", "TIFCMamba")
 
 
 @pytest.fixture(scope="module")
 def converted(nnunet, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
-    """By network the bundle of nnU-Net's model, and the model of nnU-Net that the bundle became, by the command."""
+    """By network the bundle of nnU-Net's model, and the model of nnU-Net that the bundle became."""
     found = {}
     for network, model in nnunet.models.items():
         bundle = tmp_path_factory.mktemp(network) / "bundle"
         back = nnunet.results / "Dataset042_Back" / f"{network}Trainer__nnUNetPlans__2d"
-        told = nnunet.run("cuescan", "convert", str(model), str(bundle))
-        assert f"--config_file {bundle / 'configs' / 'inference.json'}" in told and "not found" not in told
-        assert main(["convert", str(bundle), str(back)]) == 0
+        with nnunet.entered():
+            assert main(["convert", str(model), str(bundle)]) == 0
+            assert main(["convert", str(bundle), str(back)]) == 0
         found[network] = bundle, back
     return found
 
@@ -44,6 +46,14 @@ def prompts(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("prompts") / "prompts.json"
     path.write_text(json.dumps(PROMPTS))
     return path
+
+
+def test_the_command_says_what_to_do_next(nnunet, tmp_path):
+    bundle, back = tmp_path / "bundle", tmp_path / "back"
+    told = nnunet.run("cuescan", "convert", str(nnunet.models["TIFCMamba"]), str(bundle))
+    assert f"--config_file {bundle / 'configs' / 'inference.json'}" in told and "not found" not in told
+    told = nnunet.run("cuescan", "convert", str(bundle), str(back), nnUNet_preprocessed="")
+    assert f"-m {back} -f 0" in told and "not found" not in told
 
 
 def weights_of(model: Path) -> dict[str, torch.Tensor]:
@@ -189,6 +199,9 @@ def test_trainers_load_a_converted_model_but_cannot_go_on_with_it(active, conver
     trainer = make_trainer(number=number, trainer_name=f"{network}Trainer")
     trainer.load_checkpoint(str(back / "fold_0" / "checkpoint_final.pth"))
     assert equal(trainer.bare_network.state_dict(), weights_of(back)) and trainer.options.epochs == 1
+    another = build_network(type(trainer.bare_network), trainer.plans_manager.plans["cuescan"], 3, 3)
+    load_pretrained_weights(another, str(back / "fold_0" / "checkpoint_final.pth"))
+    assert equal(another.state_dict(), weights_of(back))
     trainer.continues = True
     with pytest.raises(SystemExit, match="trained with other cues .*train anew without --c"):
         trainer.load_checkpoint(str(back / "fold_0" / "checkpoint_final.pth"))
