@@ -6,10 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from tiny_bundles import NAMES, Bundle, trained_bundle  # noqa: E402
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread():
+    """Tiny images gain nothing by threads, which wait by spinning beside other load."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

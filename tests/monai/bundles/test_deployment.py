@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from monai.bundle import ckpt_export
 from PIL import Image
-from tiny_bundles import ROOT, environment
+from tiny_bundles import ROOT, environment, segment
 
 WATCH = """
 import sys
@@ -29,13 +29,11 @@ def program() -> str:
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 def test_the_documented_program_needs_torch_alone(bundle, tmp_path):
-    own = bundle.copy(tmp_path)
-    known = {"meta_file": str(own.models / "metadata.json"), "config_file": own.path("inference")}
-    weights = str(own.models / "model.pt")
-    ckpt_export(
-        "network_def", filepath=str(tmp_path / "model.ts"), ckpt_file=weights, bundle_root=str(own.root), **known
-    )
-    picture = sorted((own.data / "imagesTs").iterdir())[0]
+    metadata = bundle.models / "metadata.json"
+    known = {"meta_file": str(metadata), "config_file": bundle.path("inference"), "bundle_root": str(bundle.root)}
+    weights = str(bundle.models / "model.pt")
+    ckpt_export("network_def", filepath=str(tmp_path / "model.ts"), ckpt_file=weights, **known)
+    picture = sorted((bundle.data / "imagesTs").iterdir())[0]
     (tmp_path / "segment.py").write_text(program())
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WATCH, "segment.py", "model.ts", str(picture), "mask.png"],
@@ -44,16 +42,13 @@ def test_the_documented_program_needs_torch_alone(bundle, tmp_path):
     assert done.returncode == 0, done.stderr
     *shares, loaded = done.stdout.splitlines()
     assert loaded == "[]"
-    labels = json.loads((own.models / "metadata.json").read_text())["network_data_format"]["outputs"]["pred"][
-        "channel_def"
-    ]
+    labels = json.loads(metadata.read_text())["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert [line.split()[0] for line in shares] == list(labels.values())
     assert sum(float(line.split()[1][:-1]) for line in shares) == pytest.approx(100, abs=0.3)
 
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     Image.open(picture).save(pictures / "p.png")
-    own.run("inference", options=("--dataset_dir", pictures, "--mirror_axes", "[]"))
+    expected = segment(bundle, pictures, tmp_path / "masks", mirror_axes=[])
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
-    assert mask.shape == (48, 64)
-    assert np.array_equal(mask, np.asarray(Image.open(own.root / "eval" / "predictions" / "p.png")))
+    assert mask.shape == (48, 64) and np.array_equal(mask, expected["p"])

@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 from monai.transforms import Compose, SaveImaged
 from PIL import Image
+from tiny_bundles import segment
 
 
 class Label:
@@ -76,17 +77,11 @@ def pictures(tmp_path):
     return folder
 
 
-def predicted(bundle, pictures, tmp_path) -> dict[str, np.ndarray]:
-    """The masks by the bundle's own command."""
-    bundle.run("inference", options=("--bundle_root", bundle.root, "--dataset_dir", pictures, "--output_dir", tmp_path))
-    return {path.stem: np.asarray(Image.open(tmp_path / path.name)) for path in pictures.iterdir()}
-
-
 def test_a_bundle_serves_a_labelling_program(bundle, pictures, tmp_path):
     label = Label(bundle.root)
     assert (label.image, label.pred, label.dimension) == ("image", "pred", 2)
     assert "background" not in label.labels and set(label.labels.values()) == set(range(1, 1 + len(label.labels)))
-    for case, mask in predicted(bundle, pictures, tmp_path / "masks").items():
+    for case, mask in segment(bundle, pictures, tmp_path / "masks").items():
         found = label({"image": str(pictures / f"{case}.png")})
         assert found.shape == (1, *mask.shape)
         assert np.array_equal(found[0], mask)
@@ -96,7 +91,7 @@ def test_monai_label_itself(bundle, pictures, tmp_path):
     task = pytest.importorskip("monailabel.tasks.infer.bundle").BundleInferTask(str(bundle.root), {})
     assert task.is_valid() and task.info()["version"] == "0.1.0"
     assert task.labels == Label(bundle.root).labels
-    for case, mask in predicted(bundle, pictures, tmp_path / "masks").items():
+    for case, mask in segment(bundle, pictures, tmp_path / "masks").items():
         request = {"image": str(pictures / f"{case}.png"), "device": "cpu", "result_write_to_file": False}
         found, _ = task(request)
         assert np.array_equal(np.squeeze(found), mask)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_bundles import BUNDLES, NAMES, ROOT, TRAIN, Bundle, command, contents
+from tiny_bundles import BUNDLES, NAMES, ROOT, TRAIN, Bundle, command, contents, masks, segment
 
 slow = pytest.mark.slow
 PRIVATE = "Patient Wilhelmina Quastenflosser has one small polyp in the upper left."
@@ -23,11 +23,6 @@ def own(bundle, tmp_path) -> Bundle:
 @pytest.fixture(params=["elsewhere", pytest.param("repository", marks=slow)])
 def desk(request, own):
     return own.desk if request.param == "elsewhere" else ROOT
-
-
-def masks(bundle: Bundle) -> dict[str, np.ndarray]:
-    found = (bundle.root / "eval" / "predictions").glob("*.png")
-    return {path.stem: np.asarray(Image.open(path)) for path in found}
 
 
 def labels(bundle: Bundle) -> set[int]:
@@ -56,13 +51,13 @@ def test_training_goes_on(name, request, tmp_path):
     own = request.getfixturevalue(name).copy(tmp_path)
     said = own.run("train", "train_continue", options=("--epochs", 2, *TRAIN[2:]))
     assert "epoch 1 until 2 epochs" in said and "Epoch[2] Complete" in said
-    assert [path.name for path in own.models.glob("checkpoint*")] == ["checkpoint_epoch=2.pt"]
+    assert (own.models / "checkpoint_epoch=2.pt").is_file()
 
 
 def test_inference_and_evaluation(own, desk):
     """The second run does all that the first one does, and scores the masks."""
     said = own.run("inference", "evaluate", desk=desk)
-    found = masks(own)
+    found = masks(own.root / "eval" / "predictions")
     assert len(found) == 3 and all(set(np.unique(mask)) <= labels(own) for mask in found.values())
     assert {mask.shape for mask in found.values()} == {(48, 64)}
     scores = json.loads((own.root / "eval" / "predictions" / "scores.json").read_text())
@@ -102,8 +97,7 @@ def record(bundle: Bundle) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_train_one_network(name, request, tmp_path):
     """Over gloo: as many steps in both, equal weights in the end, and one file of them, without the wrapper."""
-    tiny = request.getfixturevalue(name)
-    own = Bundle(name, tmp_path, tiny.data)
+    own = request.getfixturevalue(name).copy(tmp_path)  # for its text encoder
     record(own)
     own.run("train", "multi_gpu_train", "record", options=TRAIN, processes=2)
     one, other = (torch.load(own.root / f"process{rank}.pt") for rank in (0, 1))
@@ -119,12 +113,12 @@ def test_two_processes_train_one_network(name, request, tmp_path):
 @pytest.mark.parametrize("name", ["pathmamba", pytest.param("tifcmamba", marks=slow)])
 def test_two_processes_evaluate_as_one_does(name, request, tmp_path):
     own = request.getfixturevalue(name).copy(tmp_path)
-    own.run("inference", "evaluate", "multi_gpu_evaluate", processes=2)
-    together, scores = masks(own), (own.root / "eval" / "predictions" / "scores.json").read_text()
-    own.run("inference", "evaluate")
-    alone = masks(own)
-    assert together.keys() == alone.keys() and all(np.array_equal(alone[case], together[case]) for case in alone)
-    assert json.loads(scores) == json.loads((own.root / "eval" / "predictions" / "scores.json").read_text())
+    said = own.run("inference", "evaluate", "multi_gpu_evaluate", processes=2)
+    assert said.count("mIoU") == 1 and (own.root / "eval" / "predictions" / "scores.json").is_file()
+    together = masks(own.root / "eval" / "predictions")
+    alone = segment(own, own.data, tmp_path / "alone")
+    assert len(alone) == 3 and together.keys() == alone.keys()
+    assert all(np.array_equal(alone[case], together[case]) for case in alone)
 
 
 @slow

@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from cuescan.data.caption_table import Captions, describe_masks, write_captions
@@ -136,6 +138,22 @@ def trained_bundle(name: str, folder: Path) -> Bundle:
     made = Bundle(name, folder, make_data(name, folder))
     made.run("train", options=TRAIN)
     return made
+
+
+def segment(bundle: Bundle, dataset: Path, output: Path, **overrides: Any) -> dict[str, np.ndarray]:
+    """Masks by ``inference.json`` as written to files, run in this process, which saves loading all the libraries."""
+    parser = ConfigParser()
+    parser.read_config(bundle.path("inference"))
+    own = {"bundle_root": str(bundle.root), "dataset_dir": str(dataset), "output_dir": str(output), "device": "cpu"}
+    for key, value in (own | overrides).items():
+        parser[key] = value
+    parser.get_parsed_content("evaluator").run()
+    return masks(output)
+
+
+def masks(folder: Path) -> dict[str, np.ndarray]:
+    """Each PNG of a folder."""
+    return {path.stem: np.asarray(Image.open(path)) for path in folder.glob("*.png")}
 
 
 def command(*words: str, desk: Path, ok: bool = True) -> str:
