@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 from monai.engines.utils import IterationEvents
@@ -40,16 +41,15 @@ class ClipGradients:
 
 
 class SeedEpochs:
-    """Draw the random numbers of an epoch from seed and epoch alone, so that a resumed training goes on as if unbroken.
+    """Draw random numbers from seed, epoch and process alone, so that a resumed training goes on as if unbroken.
 
     Args:
         seed: of the training.
-        sampler: of the data loader, told the epoch.
-        rank: of this process.
+        followers: are told the epoch by ``set_epoch``: the sampler of the data loader and the augmentation.
     """
 
-    def __init__(self, seed: int, sampler: Any, rank: int = 0) -> None:
-        self.seed, self.sampler, self.rank = seed, sampler, rank
+    def __init__(self, seed: int, followers: Sequence[Any]) -> None:
+        self.seed, self.followers = seed, followers
 
     def attach(self, engine: Any) -> None:
         """Seed before the epoch's batches are drawn."""
@@ -58,8 +58,9 @@ class SeedEpochs:
     def __call__(self, engine: Any) -> None:
         """Seed."""
         epoch = engine.state.epoch
-        torch.manual_seed(self.seed + 1_000_003 * epoch + self.rank)
-        self.sampler.set_epoch(epoch)
+        torch.manual_seed(self.seed + 1_000_003 * epoch + idist.get_rank())
+        for follower in self.followers:
+            follower.set_epoch(epoch)
 
 
 class WriteCard:

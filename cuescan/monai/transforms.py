@@ -130,26 +130,34 @@ class KeepGeometryd(MapTransform):
 class RandCueAugmentd(RandomizableTransform, MapTransform):
     """Change images at random so that their cues stay true, or can follow (:mod:`cuescan.training.augmentation`).
 
-    Random numbers come from torch's generator, which is seeded in every epoch: MONAI seeds its own once, when a data
-    loader is made, so that a resumed training would draw others.
+    Random numbers come from the seed, the epoch and the case, so they depend neither on the number of processes nor on
+    whether the training was resumed: MONAI seeds its own transforms once, when a data loader is made.
 
     Args:
         keys: of the image.
         patch_size: (height, width) that a turned image must fit in.
         rgb: the image has three channels in [0, 1].
         stain_jitter: largest relative change of each stain's density.
+        seed: of the training.
     """
 
-    def __init__(self, keys: KeysCollection, patch_size: Sequence[int], rgb: bool, stain_jitter: float) -> None:
+    def __init__(
+        self, keys: KeysCollection, patch_size: Sequence[int], rgb: bool, stain_jitter: float, seed: int = 0
+    ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self)
         height, width = patch_size
         self.augmentation = Augmentation((int(height), int(width)), rgb, stain_jitter)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the random numbers of this epoch from now on."""
+        self.epoch = epoch
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Augment, and note the turn."""
         found = dict(data)
-        generator = np.random.default_rng(int(torch.randint(2**62, ())))
+        generator = np.random.default_rng([self.seed, self.epoch, *str(found["case"]).encode()])
         for key in self.key_iterator(found):
             image = found[key]
             changed, turn = self.augmentation(

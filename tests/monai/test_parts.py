@@ -98,24 +98,30 @@ def test_other_channels_are_refused(tmp_path):
 
 
 def test_augmentation_moves_image_and_valid_pixels_together():
-    seen = set()
-    for seed in range(40):
-        torch.manual_seed(seed)
+    def augmented(seed: int, epoch: int, case: str, may_turn: bool = True) -> dict:
         image = torch.zeros(3, 20, 30)
         image[:, 2:9, 4:12] = 0.9
         item = {
-            "image": MetaTensor(image.clone()), "valid": image[:1] > 0, "turn": torch.zeros(3, dtype=torch.bool),
-            "may_turn": True, "may_stain": True,
+            "case": case, "image": MetaTensor(image), "valid": image[:1] > 0,
+            "turn": torch.zeros(3, dtype=torch.bool), "may_turn": may_turn, "may_stain": True,
         }  # fmt: skip
-        found = RandCueAugmentd("image", (32, 32), True, 0.0)(item)
+        augment = RandCueAugmentd("image", (32, 32), True, 0.0, seed)
+        augment.set_epoch(epoch)
+        torch.manual_seed(hash((seed, epoch)))  # of no importance
+        return augment(item)
+
+    for turns in (
+        {tuple(augmented(seed, 0, "a")["turn"].tolist()) for seed in range(40)},
+        {tuple(augmented(0, epoch, "a")["turn"].tolist()) for epoch in range(40)},
+        {tuple(augmented(0, 0, f"case {number}")["turn"].tolist()) for number in range(40)},
+    ):
+        assert len(turns) == 8
+    for epoch in range(10):
+        found = augmented(0, epoch, "a")
         assert torch.equal(found["valid"][0], found["image"].as_tensor().mean(0) > 0.4)
-        seen.add(tuple(found["turn"].tolist()))
-        torch.manual_seed(seed)
-        item["image"] = MetaTensor(image.clone())
-        assert torch.equal(RandCueAugmentd("image", (32, 32), True, 0.0)(item)["image"], found["image"])
-    assert len(seen) == 8
-    item |= {"image": MetaTensor(image), "may_turn": False}
-    assert not RandCueAugmentd("image", (32, 32), True, 0.0)(item)["turn"].any()
+        torch.rand(3)
+        assert torch.equal(augmented(0, epoch, "a")["image"], found["image"])
+        assert not augmented(0, epoch, "a", may_turn=False)["turn"].any()
 
 
 def test_inference_pads_mirrors_and_averages():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -47,11 +48,20 @@ def test_training_in_the_repository_writes_where_it_is_told(bundle, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pathmamba", pytest.param("tifcmamba", marks=slow)])
-def test_training_goes_on(name, request, tmp_path):
-    own = request.getfixturevalue(name).copy(tmp_path)
-    said = own.run("train", "train_continue", options=("--epochs", 2, *TRAIN[2:]))
+def test_a_training_that_goes_on_ends_as_one_that_was_never_stopped(name, request, tmp_path):
+    """Whatever the number of processes that load the images."""
+    (tmp_path / "whole").mkdir()
+    own, whole = (request.getfixturevalue(name).copy(folder) for folder in (tmp_path, tmp_path / "whole"))
+    two = ("--epochs", 2, *TRAIN[2:])
+    shutil.rmtree(own.models, ignore_errors=True)
+    own.run("train", options=(*two, "--train#trainer#max_epochs", 1))
+    said = own.run("train", "train_continue", options=(*two, "--num_workers", 2))
     assert "epoch 1 until 2 epochs" in said and "Epoch[2] Complete" in said
-    assert (own.models / "checkpoint_epoch=2.pt").is_file()
+    whole.run("train", options=two)
+    resumed, unbroken = (torch.load(side.models / "checkpoint_epoch=2.pt", weights_only=True) for side in (own, whole))
+    assert resumed["model"].keys() == unbroken["model"].keys()
+    assert all(torch.equal(value, unbroken["model"][key]) for key, value in resumed["model"].items())
+    assert resumed["best"] == unbroken["best"]
 
 
 def test_inference_and_evaluation(own, desk):
