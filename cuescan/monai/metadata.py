@@ -12,6 +12,8 @@ from cuescan.monai.model_card import ModelCard
 from cuescan.share import share_path
 
 COLOURS = ("red", "green", "blue")
+Z_SCORES = [-5, 5]
+"""Range of z-scores as far as images usually have them."""
 
 
 def fitted(metadata: dict[str, Any], card: ModelCard) -> dict[str, Any]:
@@ -32,6 +34,8 @@ def fitted(metadata: dict[str, Any], card: ModelCard) -> dict[str, Any]:
             tensor["num_channels"] = len(meaning)
             tensor["spatial_shape"] = list(card.patch_size)
             tensor["channel_def"] = {str(number): word for number, word in meaning.items()}
+            if side == "inputs" and not card.unit_range:
+                tensor["value_range"] = Z_SCORES
     of_the_model = {
         "eval_metrics": {},
         "data_source": "the images that this model was trained on",
