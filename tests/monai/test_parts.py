@@ -111,9 +111,9 @@ def test_augmentation_moves_image_and_valid_pixels_together():
         return augment(item)
 
     for turns in (
-        {tuple(augmented(seed, 0, "a")["turn"].tolist()) for seed in range(40)},
-        {tuple(augmented(0, epoch, "a")["turn"].tolist()) for epoch in range(40)},
-        {tuple(augmented(0, 0, f"case {number}")["turn"].tolist()) for number in range(40)},
+        {tuple(augmented(seed, 0, "a")["turn"].tolist()) for seed in range(99)},
+        {tuple(augmented(0, epoch, "a")["turn"].tolist()) for epoch in range(99)},
+        {tuple(augmented(0, 0, f"case {number}")["turn"].tolist()) for number in range(99)},
     ):
         assert len(turns) == 8
     for epoch in range(10):
