@@ -2,10 +2,11 @@
 
     python benchmarks/frozen_features.py $nnUNet_raw/Dataset111_GlaS --weights resnet50.safetensors
 
-Features are those of ResNet-50's conv4_x on images at twice their size. Three heads are trained on imagesTr by the
-cues (a linear layer with mean pooling, with the generalised mean r = 4, and one hidden layer with the generalised
-mean) and scored on the whole images of imagesTs after every epoch, each class by its own sigmoid, the larger winning.
-For data sets without background.
+Features are those of ResNet-50's conv4_x on images at twice their size. Heads are trained on imagesTr by the cues and
+scored on the whole images of imagesTs after every epoch, the likelier class winning: a linear layer, one with a hidden
+layer, and one whose hidden layer sees the neighbours; pooled by the generalised mean of exponent r; classes independent
+(sigmoid) or competing (softmax); absent classes charged for their pooled value or at each pixel
+(:class:`cuescan.losses.DeepContrastLoss`). For data sets without background.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ from cuescan.cues import read_cues
 from cuescan.evaluation.confusion import ConfusionMatrix
 from cuescan.evaluation.labels import Labels
 from cuescan.evaluation.scores import scores
-from cuescan.losses import log_generalised_mean
-from cuescan.losses.deep_contrast import image_level_cross_entropy
+from cuescan.losses import DeepContrastLoss
+from cuescan.networks import PathMambaMaps
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights, trunk_arguments
 
 SUFFIX = "_0000.png"
-HEADS = (("linear", 1.0), ("linear", 4.0), ("hidden", 4.0))
+HEADS = (
+    ("linear", {"r": 1.0}),
+    ("linear", {"r": 4.0}),
+    ("hidden", {"r": 4.0}),
+    ("hidden", {"r": 4.0, "exclusive": True}),
+    ("hidden", {"r": 4.0, "exclusive": True, "absent": "pixels"}),
+    ("neighbours", {"r": 4.0, "exclusive": True, "absent": "pixels"}),
+)
 
 
 @torch.inference_mode()
@@ -45,10 +53,11 @@ def extract(trunk: ResNetTrunk, images: list[np.ndarray]) -> Tensor:
 
 
 def head(kind: str, classes: int) -> nn.Module:
-    """A linear layer, or one with 256 hidden units, applied to each pixel."""
+    """A linear layer, one with 256 hidden units, or one whose hidden units are joined with those around."""
     if kind == "linear":
         return nn.Conv2d(1024, classes, 1)
-    return nn.Sequential(nn.Conv2d(1024, 256, 1), nn.ReLU(), nn.Conv2d(256, classes, 1))
+    around = [nn.Conv2d(256, 256, 3, padding=1), nn.ReLU()] if kind == "neighbours" else []
+    return nn.Sequential(nn.Conv2d(1024, 256, 1), nn.ReLU(), *around, nn.Conv2d(256, classes, 1))
 
 
 def mean_iou(net: nn.Module, tests: list[tuple[Tensor, np.ndarray]], classes: tuple[str, ...]) -> float:
@@ -90,22 +99,23 @@ def main() -> None:
         for path in tqdm(sorted((arguments.dataset / "imagesTs").glob(f"*{SUFFIX}")), "test images")
     ]
     rows = []
-    for kind, r in HEADS:
+    for kind, terms in HEADS:
+        told = ", ".join(f"{name} {value}" for name, value in terms.items())
+        criterion = DeepContrastLoss(deep=False, background=False, **terms)
         torch.manual_seed(arguments.seed)
         net = head(kind, len(cues.classes))
         optimiser = torch.optim.Adam(net.parameters(), arguments.lr, weight_decay=5e-4)
         by_epoch = []
         for epoch in range(arguments.epochs):
             order = torch.randperm(len(cases)).split(64)
-            for index in tqdm(order, f"{kind}, r = {r:g}, epoch {epoch + 1}", leave=False):
-                pooled = log_generalised_mean(F.logsigmoid(net(features[index].float())), r)
-                loss = image_level_cross_entropy(pooled, labels[index])
+            for index in tqdm(order, f"{kind}, {told}, epoch {epoch + 1}", leave=False):
+                loss = criterion(PathMambaMaps(None, net(features[index].float()), []), labels[index])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
             by_epoch.append(round(mean_iou(net, tests, cues.classes), 4))
-        rows.append({"head": kind, "r": r, "miou_by_epoch": by_epoch})
-        print(f"{kind:8} r = {r:g}: mIoU by epoch {by_epoch}", flush=True)
+        rows.append({"head": kind, **terms, "miou_by_epoch": by_epoch})
+        print(f"{kind:10} {told}: mIoU by epoch {by_epoch}", flush=True)
     print(json.dumps({"dataset": arguments.dataset.name, "tests": len(tests), "rows": rows}))
 
 

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuescan.losses.generalised_mean import log_generalised_mean
-from cuescan.networks.grid import TOKEN_GRID
+from cuescan.networks.grid import valid_share
 from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 
 ABSENT = -30.0  # logit of a class that is not there
+POOLED, PIXELS = "pooled", "pixels"
 
 
 def log1mexp(log_p: Tensor) -> Tensor:
@@ -54,11 +55,17 @@ class DeepContrastLoss(nn.Module):
     receptive field is local: a cross-entropy per pixel against the class maps Y' without the classes that the cue
     says are absent (no gradient flows into Y'). It steadies the masks over the epochs (``docs/results.md``).
 
+    An absent class is absent from each pixel. Eq. 4 applies that to the pooled value alone, whose gradient reaches the
+    likeliest pixels; ``absent="pixels"``, which is ours, charges each pixel ``-log P(none of the absent classes)``,
+    averaged over the pixels and over the branches with their weights. Where all classes but one are absent and there is
+    no background, this is the cross-entropy with a full mask. A present class stays pooled.
+
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
         deep: Supervise the stages too (ablation "DCL").
         consistency: Weight of the agreement of Y'' and of the stages with Y', at least 0; 0 is the paper's loss.
+        absent: "pooled" (the paper's) or "pixels": where it counts that a class is absent.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
     """
@@ -69,6 +76,7 @@ class DeepContrastLoss(nn.Module):
         xi: float = 0.5,
         deep: bool = True,
         consistency: float = 0.0,
+        absent: str = POOLED,
         exclusive: bool = False,
         background: bool = True,
     ) -> None:
@@ -77,7 +85,9 @@ class DeepContrastLoss(nn.Module):
             raise ValueError(f"xi must lie in [0, 1], got {xi}")
         if consistency < 0:
             raise ValueError(f"consistency must be at least 0, got {consistency}")
-        self.r, self.xi, self.deep, self.consistency = r, xi, deep, consistency
+        if absent not in (POOLED, PIXELS):
+            raise ValueError(f"absent must be {POOLED} or {PIXELS}, got {absent!r}")
+        self.r, self.xi, self.deep, self.consistency, self.absent = r, xi, deep, consistency, absent
         self.exclusive, self.background = exclusive, background
 
     def forward(self, maps: PathMambaMaps, labels: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -91,24 +101,51 @@ class DeepContrastLoss(nn.Module):
         Returns:
             Scalar, float32.
         """
-        log_p = self._pool(maps.patch, valid)
-        if maps.pixel is not None:
-            shares = [math.log(max(share, 1e-12)) for share in (self.xi, 1 - self.xi)]  # at 0: no gradient, yet a part
-            log_p = torch.logaddexp(self._pool(maps.pixel, valid) + shares[0], log_p + shares[1])
-        loss = image_level_cross_entropy(log_p, labels)
+        layers = [] if maps.pixel is None else [maps.pixel]
+        shares = [1.0] if maps.pixel is None else [self.xi, 1 - self.xi]
+        loss = self._cross_entropy([*layers, maps.patch], shares, labels, valid)
         sides = maps.sides if self.deep else []
         if self.deep:
-            layers = sides if maps.pixel is None else [maps.pixel, *sides]
-            losses = [image_level_cross_entropy(self._pool(layer, valid), labels) for layer in layers]
+            losses = [self._cross_entropy([layer], [1.0], labels, valid) for layer in [*layers, *sides]]
             loss = loss + torch.stack(losses).mean()
         if maps.pixel is not None and self.consistency:
             losses = [self._disagreement(student, maps.pixel, labels, valid) for student in (maps.patch, *sides)]
             loss = loss + self.consistency * torch.stack(losses).mean()
         return loss
 
+    def _cross_entropy(
+        self, branches: list[Tensor], shares: list[float], labels: Tensor, valid: Tensor | None
+    ) -> Tensor:
+        """Cross-entropy of the image-level prediction that branches make together, each with its share."""
+        logs = [math.log(max(share, 1e-12)) for share in shares]  # at 0: no gradient, yet a part of the graph
+        pooled = [self._pool(logits, valid) + log for logits, log in zip(branches, logs, strict=True)]
+        log_p = torch.stack(pooled).logsumexp(0)
+        if self.absent == POOLED:
+            return image_level_cross_entropy(log_p, labels)
+        present, known = labels == 1, (~torch.isnan(labels)).sum().clamp_min(1)
+        loss = -torch.where(present, log_p, torch.zeros_like(log_p)).sum()
+        for logits, share in zip(branches, shares, strict=True):
+            loss = loss + share * self._absence(logits, labels, valid).sum()
+        return loss / known
+
+    def _absence(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
+        """Mean over each image's pixels of ``-log P(the pixel is of no absent class)``, (B,)."""
+        absent = (labels == 0)[:, :, None, None]
+        logits = logits.float()
+        if not self.exclusive:
+            cost = torch.where(absent, F.softplus(logits), torch.zeros_like(logits)).sum(1, keepdim=True)
+        else:
+            possible = ~absent
+            if self.background:
+                logits, possible = F.pad(logits, (0, 0, 0, 0, 1, 0)), F.pad(possible, (0, 0, 0, 0, 1, 0), value=True)
+            possible = possible | ~possible.any(1, keepdim=True)  # where no class is left, the labels say nothing
+            allowed = logits.masked_fill(~possible, -1e9)  # finite, for the gradient
+            cost = logits.logsumexp(1, keepdim=True) - allowed.logsumexp(1, keepdim=True)
+        return _mean_over_pixels(cost, valid)
+
     def _pool(self, logits: Tensor, valid: Tensor | None) -> Tensor:
         log_p = self._log_p(logits)[:, -logits.shape[1] :]
-        return log_generalised_mean(log_p, self.r, _weight(valid, logits))
+        return log_generalised_mean(log_p, self.r, None if valid is None else valid_share(valid, logits))
 
     def _log_p(self, logits: Tensor) -> Tensor:
         return class_log_probabilities(logits, self.exclusive, self.background)
@@ -123,15 +160,16 @@ class DeepContrastLoss(nn.Module):
         entropy = -known * log_p
         if not self.exclusive:
             entropy = entropy - (1 - known) * F.logsigmoid(-student.float())
-        weight = _weight(valid, student)
         entropy = entropy.sum(1, keepdim=True)
-        return entropy.mean() if weight is None else (entropy * weight).sum() / weight.sum().clamp_min(1e-6)
+        if valid is None:
+            return entropy.mean()
+        weight = valid_share(valid, student)
+        return (entropy * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
-def _weight(valid: Tensor | None, logits: Tensor) -> Tensor | None:
-    """Share of valid pixels below each pixel of a map, (B, 1, h, w); what the network pads is not valid either."""
+def _mean_over_pixels(values: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean of each (B, 1, h, w) map over its valid pixels, (B,)."""
     if valid is None:
-        return None
-    height, width = valid.shape[-2:]
-    padded = F.pad(valid.float(), (0, -width % TOKEN_GRID, 0, -height % TOKEN_GRID))
-    return F.adaptive_avg_pool2d(padded, (logits.shape[-2], logits.shape[-1]))
+        return values.mean((1, 2, 3))
+    weight = valid_share(valid, values)
+    return (values * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6)

@@ -32,6 +32,20 @@ def pad_to_tokens(image: Tensor, least: int = MIN_SIZE, grid: int = TOKEN_GRID) 
     return F.pad(image, [0, -width % grid, 0, -height % grid], mode="replicate")
 
 
+def valid_share(valid: Tensor, like: Tensor) -> Tensor:
+    """Share of valid pixels below each pixel of a map; what :func:`pad_to_tokens` adds is not valid either.
+
+    Args:
+        valid: (B, 1, H, W) boolean, of the image before it was padded to tokens.
+        like: (B, C, h, w), for the size.
+
+    Returns:
+        (B, 1, h, w) in [0, 1].
+    """
+    padded = F.pad(valid.float(), [0, -valid.shape[3] % TOKEN_GRID, 0, -valid.shape[2] % TOKEN_GRID])
+    return F.adaptive_avg_pool2d(padded, (like.shape[2], like.shape[3]))
+
+
 def crop(x: Tensor, height: int, width: int) -> Tensor:
     """The upper left part of a (B, C, H, W) map, copied: a view's strides would fix the sizes for torch.export."""
     rows, columns = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
@@ -58,3 +72,10 @@ def scaled(n: int, factor: float) -> int:
     millionths = int(round(factor * 1_000_000))
     odd = n * millionths // 1_000_000 % 2  # halves go to the even neighbour
     return (2 * n * millionths + 999_999 + odd) // 2_000_000
+
+
+def window_mean(x: Tensor, side: int) -> Tensor:
+    """Mean of a (B, C, H, W) map over the square window of an odd side around each pixel, within the map."""
+    half = side // 2
+    rows = F.avg_pool2d(x, [side, 1], [1, 1], [half, 0], count_include_pad=False)
+    return F.avg_pool2d(rows, [1, side], [1, 1], [0, half], count_include_pad=False)

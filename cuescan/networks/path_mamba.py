@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock, Stage
 from cuescan.networks.decoder import MLPDecoder
-from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize
+from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize, window_mean
 from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 from cuescan.networks.vss import LayerNorm2d
@@ -49,6 +49,9 @@ class PathMamba(nn.Module):
         cmb: Use Mamba in the blocks (ablation "CMB"); without it a block is its depthwise convolution alone, and the
             branches meet only in the average of their outputs.
         contrast: Gate by the contrast map of Eq. 2.
+        context: Dilation of a 3x3 convolution that ends the neck, so that an instance sees its neighbours; 0 for none.
+        smoothing: Odd side, in pixels of the image, of the square window over which probabilities are averaged at
+            inference; 0 for none. Something smaller than half the window is lost.
         image_scale: Factor by which the pixel branch sees the image enlarged. Pretrained trunks expect structures as
             large as in photographs; the patch branch keeps the image's own scale, where the scans cost less.
         trunk: Further arguments of :class:`cuescan.networks.trunk.ResNetTrunk`.
@@ -78,6 +81,8 @@ class PathMamba(nn.Module):
         miml: bool = True,
         cmb: bool = True,
         contrast: bool = True,
+        context: int = 0,
+        smoothing: int = 0,
         image_scale: float = 1.0,
         trunk: dict[str, Any] | None = None,
     ) -> None:
@@ -88,13 +93,17 @@ class PathMamba(nn.Module):
             raise ValueError(f"in_channels and num_classes must be at least 1, got {in_channels} and {num_classes}")
         if not 0 <= xi <= 1:
             raise ValueError(f"xi must lie in [0, 1], got {xi}")
+        if context < 0:
+            raise ValueError(f"context must be at least 0, got {context}")
+        if smoothing and (smoothing < 0 or smoothing % 2 == 0):
+            raise ValueError(f"smoothing must be 0 or an odd number of pixels, got {smoothing}")
         if image_scale <= 0:
             raise ValueError(f"image_scale must be positive, got {image_scale}")
         self.in_channels, self.num_classes = in_channels, num_classes
         self.background, self.exclusive = background, exclusive
         self.background_logit = 0.0 if background else ABSENT_LOGIT
         self.xi = float(xi) if miml else 0.0
-        self.image_scale = float(image_scale)
+        self.image_scale, self.smoothing = float(image_scale), smoothing
         self.deep_supervision = False
         dims, depths, state = SIZES[size]["dims"], SIZES[size]["depths"], SIZES[size]["state"]
 
@@ -102,6 +111,9 @@ class PathMamba(nn.Module):
         self.trunk = ResNetTrunk(in_channels, **(trunk or {})) if miml else None
         if self.trunk is not None:
             self.neck = nn.Sequential(nn.Conv2d(self.trunk.channels, NECK, 1), nn.ReLU())
+            if context:
+                around = nn.Conv2d(NECK, NECK, 3, padding=context, dilation=context)
+                self.neck.extend([around, nn.ReLU()])
             self.class_head = nn.Conv2d(NECK, num_classes, 1)
         self.attention_head = nn.Conv2d(NECK, 1, 1) if dual else None
         embedded = NECK + num_classes + 1
@@ -172,6 +184,8 @@ class PathMamba(nn.Module):
         if pixel is not None and self.xi > 0:
             p = self._log_probabilities(pixel, size).exp()
             log_p = torch.log(self.xi * p + (1 - self.xi) * log_p.exp())
+        if self.smoothing > 1:
+            log_p = torch.log(window_mean(log_p.exp(), self.smoothing))
         if self.exclusive and self.background:
             return log_p
         logits = log_p if self.exclusive else log_p - torch.log1p(-log_p.exp().clamp_max(1 - 1e-6))

@@ -1,7 +1,5 @@
 """ResNet-50 trunk that turns pixels into instance features, and the loading of its pretrained weights."""
 
-import json
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cuescan.errors import UserError
+from cuescan.networks.pretrained import adapt_channels, fit_weights, read_metadata, read_weights
 
 CHANNELS = {3: 512, 4: 1024}
 BATCH_NORM = nn.modules.batchnorm._BatchNorm  # the synchronised kind of distributed training too
@@ -98,6 +96,10 @@ class ResNetTrunk(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Map an image to its pixel-level features (see the class for shapes)."""
         x, deep = self.stages(image)
+        return self.joined(x, deep)
+
+    def joined(self, x: Tensor, deep: Tensor | None) -> Tensor:
+        """Features from the two maps of ``stages``."""
         if deep is None:
             return x
         deep = nn.functional.interpolate(deep, size=x.shape[-2:], mode="bilinear", align_corners=False)
@@ -121,7 +123,7 @@ def trunk_arguments(source: str | Path, in_channels: int) -> dict[str, Any]:
     Raises:
         UserError: The file does not exist or is no safetensors file.
     """
-    header = {} if source == "timm" else _read_metadata(Path(source))
+    header = {} if source == "timm" else read_metadata(Path(source))
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     if header.get("preprocessing", "").startswith("BGR, 0-255, minus"):
         numbers = header["preprocessing"].split("(")[1].rstrip(") ").split(",")
@@ -147,55 +149,9 @@ def load_trunk_weights(trunk: ResNetTrunk, source: str | Path) -> None:
     Raises:
         UserError: The keys or shapes do not match; the message lists them.
     """
-    if source == "timm":
-        import timm
-
-        state = timm.create_model("resnet50", pretrained=True, num_classes=0).state_dict()
-        bgr = False
-    else:
-        from safetensors.torch import load_file
-
-        bgr = _read_metadata(Path(source)).get("preprocessing", "").startswith("BGR")
-        state = load_file(source)
-    own = {key: value for key, value in trunk.state_dict().items() if not key.endswith("num_batches_tracked")}
+    state, bgr = read_weights(source, "resnet50")
     later = ("layer4.", "fc.") if trunk.layer3 is not None else ("layer3.", "layer4.", "fc.")
-    state = {
-        k: v.float() for k, v in state.items() if not k.startswith(later) and not k.endswith("num_batches_tracked")
-    }
+    state = {key: value for key, value in state.items() if not key.startswith(later)}
     if "conv1.weight" in state:
-        weight = state["conv1.weight"].flip(1) if bgr else state["conv1.weight"]
-        state["conv1.weight"] = _adapt_channels(weight, trunk.conv1.in_channels)
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    shapes = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-        for key in sorted(own.keys() & state.keys())
-        if state[key].shape != own[key].shape
-    ]
-    if missing or unexpected or shapes:
-        raise UserError(
-            f"{source}: trunk weights do not fit ResNet-50 (missing: {missing}; unexpected: {unexpected}; "
-            f"other shapes: {shapes}); give a file with torchvision's or timm's resnet50 keys"
-        )
-    trunk.load_state_dict(state, strict=False)
-
-
-def _adapt_channels(weight: Tensor, in_channels: int) -> Tensor:
-    """Fit an RGB convolution to another channel count, keeping the size of its response."""
-    if in_channels == weight.shape[1]:
-        return weight
-    return weight.mean(1, keepdim=True).repeat(1, in_channels, 1, 1) * (weight.shape[1] / in_channels)
-
-
-def _read_metadata(path: Path) -> dict[str, str]:
-    """Metadata of a safetensors file, without reading its tensors."""
-    remedy = "set the trunk to a .safetensors file with ResNet-50 weights, or leave it unset for random weights"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file with trunk weights; {remedy}")
-    try:
-        with path.open("rb") as stream:
-            (size,) = struct.unpack("<Q", stream.read(8))
-            if size > 100_000_000:
-                raise ValueError("header too long")
-            return json.loads(stream.read(size)).get("__metadata__", {}) or {}
-    except (ValueError, struct.error, AttributeError) as error:
-        raise UserError(f"{path}: not a safetensors file ({error}); {remedy}") from error
+        state["conv1.weight"] = adapt_channels(state["conv1.weight"], trunk.conv1.in_channels, bgr)
+    fit_weights(trunk, state, source, "ResNet-50", "torchvision's or timm's resnet50 keys")

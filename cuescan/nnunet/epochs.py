@@ -19,6 +19,7 @@ from cuescan.cues import Cues
 from cuescan.nnunet import history
 from cuescan.nnunet.persistence import BEST, LATEST, PersistentTrainer
 from cuescan.training.cue_score import CueStatistics, components, cue_statistics
+from cuescan.training.weight_average import WeightAverage
 
 NORM_LIMIT = 12
 """Gradients are scaled down to this norm, as nnU-Net's own trainer does."""
@@ -29,6 +30,7 @@ class EpochTrainer(PersistentTrainer):
 
     cues: Cues
     world: int
+    average: WeightAverage
 
     def labels_of(self, cases: Sequence[str]) -> Tensor:
         """Return image-level labels (B, K) on the trainer's device: 1 present, 0 absent, nan not stated."""
@@ -36,6 +38,7 @@ class EpochTrainer(PersistentTrainer):
 
     def on_train_epoch_start(self) -> None:
         """Start an epoch; its random numbers depend on seed and epoch only, so that resuming changes nothing."""
+        self.average.show(False)
         self.network.train()
         self.set_deep_supervision_enabled(True)
         torch.manual_seed(self.options.seed + 1_000_003 * (self.current_epoch + 1) + self.local_rank)
@@ -83,8 +86,9 @@ class EpochTrainer(PersistentTrainer):
         return {"loss": value}
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
-        """Log the mean loss."""
+        """Log the mean loss; from here on the network holds the average of its weights, if one is kept."""
         self.bar.close()
+        self.average.show(True)
         losses = [output["loss"] for output in train_outputs]
         self.logger.log("train_losses", float(np.mean(sum(self._gathered(losses), []))), self.current_epoch)
 

@@ -25,13 +25,16 @@ def _default_workers() -> int:
 class TrainingOptions:
     """What a training run is told; every field is read from ``CUESCAN_`` + its name in capitals.
 
-    Defaults of epochs, batch size, learning rate and weight decay are the recipe of PathMamba (MICCAI 2024); a trainer
-    may have others.
+    Defaults here are the recipe of PathMamba (MICCAI 2024); a trainer has its own, and may have those of its paper.
 
     Attributes:
+        recipe: which of the trainer's defaults hold: "own", or "paper" for those of its paper.
         epochs: passes over the training cases.
         batch_size: images per step, over all GPUs.
         lr: learning rate.
+        trunk_rate: factor of the learning rate of a trunk whose weights were loaded.
+        schedule: of the learning rate over the epochs: constant, or cosine after a first epoch at a tenth.
+        average: decay of the running average of the weights, which is what is judged and kept; 0 for none.
         weight_decay: of the optimiser.
         size: size of the network: T, S or B.
         trunk: a .safetensors file, "timm" (timm's pretrained weights), or None for random weights.
@@ -48,9 +51,13 @@ class TrainingOptions:
         loss_arguments: further arguments of the loss, a JSON object.
     """
 
+    recipe: str = "own"
     epochs: int = 100
     batch_size: int = 16
     lr: float = 1e-5
+    trunk_rate: float = 1.0
+    schedule: str = "constant"
+    average: float = 0.0
     weight_decay: float = 5e-4
     size: str = "T"
     trunk: str | None = None
@@ -67,14 +74,28 @@ class TrainingOptions:
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str] = os.environ, recipe: Mapping[str, Any] | None = None
+        cls,
+        environment: Mapping[str, str] = os.environ,
+        recipe: Mapping[str, Any] | None = None,
+        paper: Mapping[str, Any] | None = None,
     ) -> TrainingOptions:
-        """Read the options that are set (an empty value counts as not set); ``recipe`` has a trainer's own defaults.
+        """Read the options that are set (an empty value counts as not set).
+
+        Arguments of network and loss complete those of the recipe, one by one.
+
+        Args:
+            environment: with the variables.
+            recipe: a trainer's own defaults.
+            paper: its defaults where ``CUESCAN_RECIPE`` is "paper"; None if they are the same.
 
         Raises:
             UserError: names the variable, its value and the rule.
         """
-        return cls(**{**(recipe or {}), **_given(environment)})
+        given = _given(environment)
+        defaults = paper if paper is not None and given.get("recipe") == "paper" else recipe or {}
+        for name in _OBJECTS & set(given):
+            given[name] = {**defaults.get(name, {}), **given[name]}
+        return cls(**{**defaults, **given})
 
     def resumed(self, environment: Mapping[str, str] = os.environ) -> TrainingOptions:
         """Return these options, as stored with a training, with the changes that the environment asks for.
@@ -87,7 +108,7 @@ class TrainingOptions:
         differences = [
             f"{PREFIX}{name.upper()} is {value} but was {getattr(self, name)}"
             for name, value in fixed.items()
-            if value != getattr(self, name)
+            if not _agree(name, value, getattr(self, name))
         ]
         if differences:
             raise UserError(
@@ -118,6 +139,11 @@ def _public(encoder: str) -> str:
     return f"{architecture}{colon}{path.resolve().name}"
 
 
+def _agree(name: str, given: Any, kept: Any) -> bool:
+    """Whether an option is as it was; objects may leave out what the recipe gave."""
+    return {**kept, **given} == kept if name in _OBJECTS else given == kept
+
+
 def _json_object(text: str) -> dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
@@ -132,10 +158,15 @@ def _integer(least: int) -> Rule:
     return int, lambda value: value >= least, f"must be a whole number of at least {least}"
 
 
+_OBJECTS = frozenset({"network_arguments", "loss_arguments"})
 _RULES: dict[str, Rule] = {
+    "recipe": (str.lower, lambda value: value in ("own", "paper"), "must be own or paper"),
     "epochs": _integer(1),
     "batch_size": _integer(1),
     "lr": (float, lambda value: 0 < value < float("inf"), "must be a number above 0"),
+    "trunk_rate": (float, lambda value: 0 < value <= 1, "must be a number above 0 and at most 1"),
+    "schedule": (str.lower, lambda value: value in ("constant", "cosine"), "must be constant or cosine"),
+    "average": (float, lambda value: 0 <= value < 1, "must be a number from 0 to below 1"),
     "weight_decay": (float, lambda value: 0 <= value < float("inf"), "must be a number of at least 0"),
     "size": (str.upper, lambda value: value in ("T", "S", "B"), "must be T, S or B"),
     "trunk": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from cuescan.losses import DeepContrastLoss
@@ -12,12 +13,26 @@ from cuescan.nnunet import refusals
 from cuescan.nnunet.weak_trainer import WeakTrainer
 from cuescan.training.network_arguments import path_mamba_arguments
 from cuescan.training.network_building import build_loss
+from cuescan.training.schedule import cosine_factor, rate_groups
 
 
 class PathMambaTrainer(WeakTrainer):
-    """Trains PathMamba from image-level labels with the deep contrast supervised loss (MICCAI 2024)."""
+    """Trains PathMamba from image-level labels with the deep contrast supervised loss (MICCAI 2024).
+
+    ``CUESCAN_RECIPE=paper`` restores the paper's recipe: the loss of its Eq. 4 and Adam with a fixed learning rate of
+    1e-5. What our own changes, and what each change brought, is in ``docs/pathmamba.md``.
+    """
 
     network_class = PathMamba
+    recipe = {
+        "lr": 1e-3,
+        "trunk_rate": 0.1,
+        "schedule": "cosine",
+        "average": 0.99,
+        "network_arguments": {"context": 2},
+        "loss_arguments": {"absent": "pixels"},
+    }
+    paper_recipe = {}
 
     def network_arguments(self) -> dict[str, Any]:
         """Return PathMamba's arguments; ``CUESCAN_NETWORK_ARGUMENTS`` overrides what follows from the data."""
@@ -35,6 +50,20 @@ class PathMambaTrainer(WeakTrainer):
         """Load the trunk's weights, if any were asked for."""
         if self.options.trunk is not None:
             self.bare_network.load_trunk(self.options.trunk)
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, None]:
+        """Adam; a trunk whose weights were loaded may learn more slowly than what is new."""
+        rate = self.options.trunk_rate if self.options.trunk is not None else 1.0
+        groups = rate_groups(self.network, lambda weight: rate if weight.startswith("trunk.") else 1.0)
+        return torch.optim.Adam(groups, self.initial_lr, weight_decay=self.weight_decay), None
+
+    def on_train_epoch_start(self) -> None:
+        """Set the learning rates of the epoch."""
+        cosine = self.options.schedule == "cosine"
+        factor = cosine_factor(self.current_epoch, self.num_epochs) if cosine else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = factor * group.get("factor", 1.0) * self.initial_lr
+        super().on_train_epoch_start()
 
     def _build_loss(self) -> nn.Module:
         network = self.bare_network

@@ -20,6 +20,7 @@ from cuescan.nnunet.options import TrainingOptions
 from cuescan.training import provenance
 from cuescan.training.augmentation import Augmentation
 from cuescan.training.network_building import build_network
+from cuescan.training.weight_average import WeightAverage
 
 
 class WeakTrainer(EpochTrainer):
@@ -36,7 +37,9 @@ class WeakTrainer(EpochTrainer):
 
     network_class: type[nn.Module]
     recipe: Mapping[str, Any] = {}
-    """Options whose defaults are not PathMamba's."""
+    """Defaults of options, where they are not those of :class:`TrainingOptions`."""
+    paper_recipe: Mapping[str, Any] | None = None
+    """The same of the network's paper, for ``CUESCAN_RECIPE=paper``; None if ``recipe`` is that."""
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class WeakTrainer(EpochTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net's own signature
     ):
         with refusals.one_sentence():
-            self.options = TrainingOptions.from_environment(recipe=self.recipe)
+            self.options = TrainingOptions.from_environment(recipe=self.recipe, paper=self.paper_recipe)
             refusals.check_configuration(plans, configuration)
             name = plans["dataset_name"]
             self.cue_path = cue_file.current_cues(name, plans["plans_name"])
@@ -127,6 +130,7 @@ class WeakTrainer(EpochTrainer):
         torch.manual_seed(self.options.seed)
         with refusals.one_sentence():
             super().initialize()
+            self.average = WeightAverage(self.optimizer, self.options.average)
             if not self.restoring:
                 self.load_pretrained()
 

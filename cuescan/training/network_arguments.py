@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from cuescan.encoders import encoder_sizes
 from cuescan.networks import PathMamba, TIFCMamba, trunk_arguments
+from cuescan.rivals.classifier import MapNetwork
 from cuescan.training.network_building import NATURAL_SPREAD, check_names, natural_statistics
 
 VARIABLE = "CUESCAN_NETWORK_ARGUMENTS"
@@ -50,6 +52,22 @@ def path_mamba_arguments(
         **given,
         "trunk": trunk_input(trunk, channels, unit_range) | given.get("trunk", {}),
     }
+
+
+def rival_arguments(
+    network_class: type[MapNetwork], channels: int, unit_range: bool, trunk: str | None, image_scale: float,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Arguments of a network of :mod:`cuescan.rivals`; ``given`` ones override what follows from the data.
+
+    Raises:
+        UserError: a given argument that the network does not take.
+    """
+    check_names(given, network_class, VARIABLE)
+    known = inspect.signature(network_class.trunk_class).parameters
+    sees = trunk_input(trunk, channels, unit_range)
+    fitting = {name: value for name, value in sees.items() if name in known}
+    return {"image_scale": image_scale, **given, "trunk": fitting | given.get("trunk", {})}
 
 
 def tifc_mamba_arguments(

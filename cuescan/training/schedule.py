@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -17,6 +18,11 @@ def cosine_factor(epoch: int, epochs: int) -> float:
     return (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
+def polynomial_factor(epoch: int, epochs: int, power: float = 0.9) -> float:
+    """What the learning rate is multiplied by: ``(1 - epoch / epochs)^power``."""
+    return (1 - epoch / epochs) ** power
+
+
 def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """An optimiser's groups of the weights to train, without weight decay of biases, norms and other vectors."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
@@ -24,3 +30,12 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
         {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": weight_decay},
         {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+def rate_groups(network: nn.Module, factor: Callable[[str], float]) -> list[dict[str, Any]]:
+    """An optimiser's groups of the weights to train, by the factor of the learning rate that each weight's name has."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, weight in network.named_parameters():
+        if weight.requires_grad:
+            groups.setdefault(factor(name), []).append(weight)
+    return [{"params": weights, "factor": rate} for rate, weights in groups.items()]

@@ -179,3 +179,82 @@ def test_what_the_network_pads_to_whole_tokens_takes_no_part() -> None:
     for leaf in leaves(maps):
         quarter = leaf.shape[-1] // 4
         assert (leaf.grad[..., -quarter:] == 0).all() and (leaf.grad[..., :-quarter] != 0).all()
+
+
+def test_an_absent_class_costs_at_each_pixel_what_masks_would() -> None:
+    """Two competing classes, one absent: the present one's pooled term, and the cross-entropy with a full mask."""
+    maps = random_maps(classes=2)
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    loss = DeepContrastLoss(xi=0.0, deep=False, exclusive=True, background=False, absent="pixels")(maps, labels)
+    target = torch.tensor([0, 1])[:, None, None].expand(2, 8, 8)
+    dense = F.cross_entropy(maps.patch.double(), target)
+    pooled = maps.patch.double().softmax(1).pow(4).mean((2, 3)).pow(1 / 4).diagonal().log()
+    assert loss.item() == pytest.approx((2 * dense - pooled.sum()).item() / 4, rel=1e-4)
+
+
+def test_absence_of_independent_classes_is_the_product_over_them() -> None:
+    maps = random_maps()
+    labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, NAN]])
+    loss = DeepContrastLoss(absent="pixels")(maps, labels)
+
+    def absence(logits: torch.Tensor) -> torch.Tensor:
+        q = -(1 - torch.sigmoid(logits.double())).log().mean((2, 3))
+        return q[0, 1] + q[0, 2] + q[1, 0]
+
+    def present(p: torch.Tensor) -> torch.Tensor:
+        return -(p[0, 0].log() + p[1, 1].log())
+
+    def pool(logits: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(logits.double()).pow(4).mean((2, 3)).pow(1 / 4)
+
+    main = present((pool(maps.pixel) + pool(maps.patch)) / 2) + (absence(maps.pixel) + absence(maps.patch)) / 2
+    layers = [present(pool(layer)) + absence(layer) for layer in (maps.pixel, *maps.sides)]
+    assert loss.item() == pytest.approx((main + sum(layers) / 3).item() / 5, rel=1e-4)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_pixel_of_an_image_without_a_class_goes_to_those_that_may_be_there(background: bool) -> None:
+    maps = random_maps()
+    labels = torch.tensor([[0.0, NAN, 1.0], [0.0, 0.0, 0.0]])
+    weights = {"xi": 0.0, "deep": False, "exclusive": True, "background": background}
+    DeepContrastLoss(**weights, absent="pixels")(maps._replace(pixel=None), labels).backward()
+    gradient = maps.patch.grad
+    assert (gradient[0, 0] > 0).all() and torch.isfinite(gradient).all()
+    assert (gradient[1] > 0).all() if background else (gradient[1] == 0).all()
+
+
+def test_absence_per_pixel_has_gradients_where_the_pooled_one_has_none() -> None:
+    """A map that is wrong everywhere and sure of it: the pooled probability rounds to 1, pixels still learn."""
+    logits = torch.full((1, 2, 4, 4), -40.0)
+    logits[:, 1] = 40.0
+    gradients = {}
+    for absent in ("pooled", "pixels"):
+        leaf = logits.clone().requires_grad_()
+        maps = PathMambaMaps(None, leaf, [])
+        loss = DeepContrastLoss(deep=False, exclusive=True, background=False, absent=absent)
+        loss(maps, torch.tensor([[NAN, 0.0]])).backward()
+        gradients[absent] = leaf.grad
+    assert (gradients["pooled"][:, 1] == 0).all()
+    torch.testing.assert_close(gradients["pixels"][:, 1], torch.full((1, 4, 4), 1 / 16))
+
+
+def test_absence_leaves_padding_out() -> None:
+    maps = random_maps()
+    valid = torch.ones(2, 1, 16, 16, dtype=torch.bool)
+    valid[..., 8:] = False
+    DeepContrastLoss(absent="pixels", deep=False)(maps, torch.zeros(2, 3), valid).backward()
+    assert (maps.patch.grad[..., 4:] == 0).all() and (maps.patch.grad[..., :4] > 0).all()
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_half_precision_maps_stay_finite_with_absence_per_pixel(exclusive: bool) -> None:
+    extreme = torch.full((1, 2, 16, 16), 60.0, dtype=torch.float16, requires_grad=True)
+    maps = PathMambaMaps(extreme, -extreme, [extreme])
+    loss = DeepContrastLoss(exclusive=exclusive, absent="pixels")(maps, torch.tensor([[1.0, 0.0]]))
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(extreme.grad).all()
+
+
+def test_absent_is_checked() -> None:
+    with pytest.raises(ValueError, match="absent must be pooled or pixels, got 'each'"):
+        DeepContrastLoss(absent="each")

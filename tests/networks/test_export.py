@@ -117,7 +117,7 @@ def test_a_whole_network_of_plain_operations(tmp_path: Path, shape: tuple[int, .
         {"miml": False},
         {"cmb": False, "exclusive": True},
         {"contrast": False, "background": False, "image_scale": 1.5, "trunk": {"stages": 4, "frozen_norm": True}},
-        {"size": "S", "image_scale": 2.0},
+        {"size": "S", "image_scale": 2.0, "context": 2, "smoothing": 49},
     ],
 )
 def test_every_part_keeps_open_sizes(arguments: dict) -> None:

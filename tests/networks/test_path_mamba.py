@@ -61,6 +61,20 @@ def test_each_switch_changes_what_it_should() -> None:
         assert not torch.allclose(gated, net(image))
 
 
+def test_context_lets_a_pixel_see_its_neighbours_and_no_further() -> None:
+    """A change of one feature reaches dilation cells away in the neck, and with no context only its own cell."""
+    features = torch.rand(1, 512, 9, 9)
+    changed = features.clone()
+    changed[..., 4, 4] += 1
+    for context, rows in ((0, [4]), (1, [3, 4, 5]), (2, [2, 4, 6])):
+        neck = PathMamba(3, 2, context=context).neck
+        with torch.no_grad():
+            difference = (neck(changed) - neck(features)).abs().sum((0, 1))
+        assert difference.sum(1).nonzero().flatten().tolist() == rows
+    with pytest.raises(ValueError, match="context must be at least 0, got -1"):
+        PathMamba(3, 2, context=-1)
+
+
 def test_the_mask_is_the_weighted_mean_of_both_branches() -> None:
     net = PathMamba(3, 2, xi=0.3)
     pixel, patch = torch.randn(1, 2, 4, 4), torch.randn(1, 2, 4, 4)
@@ -68,6 +82,17 @@ def test_the_mask_is_the_weighted_mean_of_both_branches() -> None:
     expected = 0.3 * torch.sigmoid(pixel) + 0.7 * torch.sigmoid(patch)
     torch.testing.assert_close(torch.sigmoid(logits[:, 1:]), expected, atol=1e-4, rtol=1e-4)
     assert (logits[:, 0] == 0).all()
+
+
+def test_smoothing_is_the_mean_probability_of_what_lies_in_the_window() -> None:
+    maps = PathMambaMaps(torch.randn(1, 2, 7, 9), torch.randn(1, 2, 7, 9), [])
+    arguments = {"exclusive": True, "background": False}
+    plain, smooth = (PathMamba(3, 2, **arguments, smoothing=side).combine(maps, (7, 9))[0, 1:] for side in (0, 5))
+    for y, x in ((0, 0), (3, 4), (6, 8)):
+        window = plain[:, max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3].exp()
+        torch.testing.assert_close(smooth[:, y, x].exp(), window.mean((1, 2)))
+    with pytest.raises(ValueError, match="smoothing must be 0 or an odd number of pixels, got 4"):
+        PathMamba(3, 2, smoothing=4)
 
 
 def test_competing_classes_share_each_pixel() -> None:

@@ -29,7 +29,14 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"cuescan", "tim
         {},
         {"miml": False},
         {"cmb": False, "exclusive": True, "background": False},
-        {"contrast": False, "exclusive": True, "image_scale": 1.5, "trunk": {"stages": 4, "frozen_norm": True}},
+        {
+            "contrast": False,
+            "exclusive": True,
+            "context": 2,
+            "smoothing": 49,
+            "image_scale": 1.5,
+            "trunk": {"stages": 4, "frozen_norm": True},
+        },
     ],
     ids=["all parts", "without pixel branch", "without Mamba", "without contrast"],
 )

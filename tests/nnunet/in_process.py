@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 
@@ -25,6 +26,25 @@ def train(continued: bool = False, number: int = 1, trainer_name: str = "PathMam
     trainer = make_trainer(continued, number, trainer_name=trainer_name, fold=fold)
     trainer.run_training()
     return trainer
+
+
+class Interrupted(Exception):
+    pass
+
+
+def train_and_stop(trainer_name: str, epochs: int) -> None:
+    """Train, and be interrupted once so many epochs are through."""
+    trainer = make_trainer(trainer_name=trainer_name)
+    end_epoch = trainer.on_epoch_end
+
+    def end_epoch_and_stop() -> None:
+        end_epoch()
+        if trainer.current_epoch == epochs:
+            raise Interrupted
+
+    trainer.on_epoch_end = end_epoch_and_stop
+    with pytest.raises(Interrupted):
+        trainer.run_training()
 
 
 def last_weights(trainer) -> dict[str, torch.Tensor]:

@@ -44,3 +44,34 @@ def test_a_bad_value_is_named_with_variable_and_rule(value):
         f"the environment variable CUESCAN_BATCH_SIZE is '{value}' but must be a whole number of at least 1; "
         "correct or unset it"
     )
+
+
+OWN = {"lr": 1e-3, "average": 0.99, "loss_arguments": {"absent": "pixels"}}
+
+
+def test_the_recipe_is_the_trainers_own_or_its_papers():
+    own = TrainingOptions.from_environment({}, OWN, {"epochs": 7})
+    paper = TrainingOptions.from_environment({"CUESCAN_RECIPE": "Paper"}, OWN, {"epochs": 7})
+    assert (own.recipe, own.lr, own.average, own.epochs) == ("own", 1e-3, 0.99, 100)
+    assert (paper.recipe, paper.lr, paper.average, paper.epochs, paper.loss_arguments) == ("paper", 1e-5, 0, 7, {})
+    assert TrainingOptions.from_environment({"CUESCAN_RECIPE": "paper"}, OWN).lr == 1e-3  # it is the paper's already
+    with pytest.raises(UserError, match="CUESCAN_RECIPE is 'mine' but must be own or paper"):
+        TrainingOptions.from_environment({"CUESCAN_RECIPE": "mine"}, OWN)
+
+
+def test_what_is_set_wins_over_the_recipe_and_objects_complete_it():
+    environment = {"CUESCAN_LR": "2e-4", "CUESCAN_LOSS_ARGUMENTS": '{"r": 2}'}
+    options = TrainingOptions.from_environment(environment, OWN)
+    assert options.lr == 2e-4 and options.loss_arguments == {"absent": "pixels", "r": 2}
+    assert options.resumed(environment) == options.resumed({}) == options
+    with pytest.raises(UserError, match="CUESCAN_LOSS_ARGUMENTS"):
+        options.resumed({"CUESCAN_LOSS_ARGUMENTS": '{"absent": "pooled"}'})
+    assert OWN["loss_arguments"] == {"absent": "pixels"}
+
+
+@pytest.mark.parametrize(
+    "name, value", [("AVERAGE", "1"), ("AVERAGE", "-0.1"), ("SCHEDULE", "steps"), ("TRUNK_RATE", "0")]
+)
+def test_options_of_the_recipe_are_checked(name, value):
+    with pytest.raises(UserError, match=f"CUESCAN_{name} is '{value}' but must be"):
+        TrainingOptions.from_environment({f"CUESCAN_{name}": value})

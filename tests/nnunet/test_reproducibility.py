@@ -70,8 +70,18 @@ def test_weights_do_not_depend_on_worker_processes_nor_on_how_they_start(active,
 
 def test_a_continued_training_equals_an_uninterrupted_one(active, reference, monkeypatch):
     expected = two_epochs(reference, monkeypatch)
-    train()
     monkeypatch.setenv("CUESCAN_EPOCHS", "2")
+    trainer = make_trainer()
+    assert trainer.options.average > 0 and trainer.options.schedule == "cosine"
+    end = trainer.on_epoch_end
+
+    def interrupted():
+        end()
+        raise KeyboardInterrupt
+
+    trainer.on_epoch_end = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_training()
     continued = train(continued=True)
     assert equal(expected, last_weights(continued))
     assert len((Path(continued.output_folder) / "progress_cues.jsonl").read_text().splitlines()) == 2

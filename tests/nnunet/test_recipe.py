@@ -1,0 +1,38 @@
+"""What PathMamba's own recipe and the paper's set up."""
+
+from __future__ import annotations
+
+from in_process import make_trainer
+
+
+def initialised():
+    trainer = make_trainer()
+    trainer.initialize()
+    return trainer
+
+
+def test_own_recipe_unless_the_papers_is_asked_for(active, monkeypatch):
+    monkeypatch.delenv("CUESCAN_LR")
+    own = initialised()
+    assert own.loss.absent == "pixels" and len(own.network.neck) == 4 and own.average.decay == 0.99
+    assert own.plans_manager.plans["cuescan"]["network_arguments"]["context"] == 2
+
+    monkeypatch.setenv("CUESCAN_RECIPE", "paper")
+    paper = initialised()
+    assert paper.loss.absent == "pooled" and len(paper.network.neck) == 2 and paper.average.decay == 0
+    assert [group["lr"] for group in paper.optimizer.param_groups] == [1e-5]
+    assert paper.options.schedule == "constant"
+
+
+def test_a_loaded_trunk_learns_more_slowly(active, tmp_path, monkeypatch):
+    from safetensors.torch import save_file
+
+    random = initialised()
+    assert [group["factor"] for group in random.optimizer.param_groups] == [1.0]
+    weights = {key: value.contiguous() for key, value in random.network.trunk.state_dict().items()}
+    save_file(weights, tmp_path / "trunk.safetensors")
+    monkeypatch.setenv("CUESCAN_TRUNK", str(tmp_path / "trunk.safetensors"))
+    loaded = initialised()
+    rates = {group["factor"]: group["params"] for group in loaded.optimizer.param_groups}
+    assert set(rates) == {0.1, 1.0}
+    assert {id(weight) for weight in rates[0.1]} == {id(weight) for weight in loaded.network.trunk.parameters()}
