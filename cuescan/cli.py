@@ -16,8 +16,10 @@ COMMANDS = {
     "plan": "plan and preprocess a data set so that one patch covers each image",
     "evaluate": "score predicted masks against reference masks",
     "overlay": "draw predictions over images",
+    "report": "write one HTML page of a run: scores, confusion, best and worst cases, curves, recipe",
     "doctor": "show what is installed, which backend scans on each device, and what is wrong",
     "predict": "segment images, each by its own prompt",
+    "pseudo-label": "a weak model's predictions -> an nnU-Net data set of pseudo-labels for a second stage",
     "convert": "a trained model of nnU-Net -> a MONAI bundle, and the other way round",
     "path": "print where the trainers, bundles, schemas and scripts are",
 }
@@ -33,7 +35,7 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
             name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == chosen:
-            module = importlib.import_module(f"cuescan.commands.{name}")
+            module = importlib.import_module(f"cuescan.commands.{name.replace('-', '_')}")
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     return parser

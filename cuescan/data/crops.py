@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from cuescan.data.images import Picture
 from cuescan.data.presence import presence
 from cuescan.data.raw_dataset import Sample
 from cuescan.errors import UserError
+
+_CROP = re.compile(r"(.+)_y(\d{4,})_x(\d{4,})")
 
 
 def crop_starts(length: int, size: int, stride: int) -> list[int]:
@@ -56,3 +59,13 @@ def crop_samples(
             part = np.ascontiguousarray(mask[window])
             picture = Picture(np.ascontiguousarray(pixels[window]))
             yield Sample(f"{name}_y{y:04d}_x{x:04d}", picture, part, presence(part, classes, least_share), group)
+
+
+def crop_corner(case: str) -> tuple[str, int, int] | None:
+    """The image that a case was cut from and the crop's top and left in pixels; None for the name of no crop.
+
+    >>> crop_corner("train_1_y0056_x0112")
+    ('train_1', 56, 112)
+    """
+    found = _CROP.fullmatch(case)
+    return (found[1], int(found[2]), int(found[3])) if found else None

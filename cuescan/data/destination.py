@@ -31,15 +31,24 @@ def raw_root(output: Path | None) -> Path:
     return Path(value)
 
 
-def dataset_folder(root: Path, dataset_id: int, name: str, overwrite: bool) -> Path:
+def dataset_folder(root: Path, dataset_id: int, name: str, overwrite: bool, option: str = "-d") -> Path:
     """``root/DatasetXXX_Name``, checked before any work is done.
+
+    Args:
+        root: the folder of raw data sets.
+        dataset_id: 1 ... 999.
+        name: what follows ``DatasetXXX_``.
+        overwrite: whether a data set of that id and name may be there.
+        option: of the command line that gives the id, for messages.
 
     Raises:
         UserError: an id or name that nnU-Net cannot use, an id that another data set has, or a data set that is
             there already while ``overwrite`` is False.
     """
     if not 1 <= dataset_id <= _MAX_ID:
-        raise UserError(f"the data set's id is {dataset_id} but must lie in 1 ... {_MAX_ID}; give another with -d")
+        raise UserError(
+            f"the data set's id is {dataset_id} but must lie in 1 ... {_MAX_ID}; give another with {option}"
+        )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UserError(f"the data set's name {name!r} may hold only letters, digits, _ and -; give another with -n")
     folder = root / f"Dataset{dataset_id:03d}_{name}"
@@ -47,7 +56,7 @@ def dataset_folder(root: Path, dataset_id: int, name: str, overwrite: bool) -> P
     for place in (root, *(Path(value) for value in environment if value)):
         for other in sorted(place.glob(f"Dataset{dataset_id:03d}_*")):
             if other.name != folder.name:
-                raise UserError(f"{other}: this data set has the id {dataset_id} already; give another id with -d")
+                raise UserError(f"{other}: this data set has the id {dataset_id} already; give another {option}")
     if folder.exists() and not overwrite:
         raise UserError(f"{folder}: this data set is there already; give --overwrite to replace it, or another id")
     return folder

@@ -1,0 +1,1 @@
+"""Pseudo-labels: from a weak model's predictions to a data set that any nnU-Net trainer learns from."""
