@@ -100,3 +100,4 @@ def test_the_wheel_holds_the_package_and_the_doorways_only(wheel):
     assert all(name.startswith(("cuescan/", "cuescan-")) for name in names)
     assert not [name for name in names if name.endswith((".pyc", ".png", ".pth", ".safetensors"))]
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"cuescan/report/templates/run.html", "cuescan/report/templates/style.css"} <= set(names)

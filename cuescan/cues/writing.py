@@ -1,4 +1,4 @@
-"""Write ``cues.json``."""
+"""Write ``cues.json``, and other files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -31,19 +31,23 @@ def cues_document(cues: Cues) -> dict[str, Any]:
     }
 
 
-def write_json(document: Any, path: Path | str) -> None:
-    """Write JSON in UTF-8 so that ``path`` is either what it was or complete."""
+def write_text(text: str, path: Path | str) -> None:
+    """Write text in UTF-8 so that ``path`` is either what it was or complete."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            json.dump(document, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+            file.write(text)
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(document: Any, path: Path | str) -> None:
+    """Write JSON in UTF-8 so that ``path`` is either what it was or complete."""
+    write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", path)
 
 
 def write_cues(cues: Cues, path: Path | str) -> None:

@@ -24,11 +24,17 @@ class Evaluation:
         total: scores of the one confusion matrix over all cases.
         cases: case name -> scores of that case alone, to find bad cases; they do not average to ``total``.
         without_mask: cases that were predicted but have no mask, so they take no part.
+        matrix: the confusion matrix over all cases.
     """
 
     total: Scores
     cases: dict[str, Scores]
     without_mask: tuple[str, ...]
+    matrix: ConfusionMatrix
+
+
+class NothingLabelledError(UserError):
+    """No pixel of any reference mask is labelled."""
 
 
 def compare(reference: Path, prediction: Path, labels: Labels) -> ConfusionMatrix:
@@ -101,8 +107,8 @@ def evaluate_pairs(
         cases[case] = scores(matrix, include_background)
     if not total.counts.any():
         places = ", ".join(sorted({str(reference.parent) for reference, _ in pairs.values()}))
-        raise UserError(f"{places}: every pixel has the label 'ignore'; score against masks that are drawn")
-    return Evaluation(scores(total, include_background), cases, without_mask)
+        raise NothingLabelledError(f"{places}: every pixel has the label 'ignore'; score against masks that are drawn")
+    return Evaluation(scores(total, include_background), cases, without_mask, total)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -46,7 +46,10 @@ def lowest(evaluation: Evaluation, count: int = 5) -> list[tuple[str, float]]:
 
 
 def document(evaluation: Evaluation, predictions: Path, masks: Path) -> dict[str, Any]:
-    """Everything as a JSON document without NaN: null where there is no score."""
+    """Everything as a JSON document without NaN: null where there is no score.
+
+    Rows of ``confusion`` are reference labels, its columns predicted ones, and its numbers pixels.
+    """
     total = evaluation.total
     return {
         "version": 1,
@@ -55,6 +58,10 @@ def document(evaluation: Evaluation, predictions: Path, masks: Path) -> dict[str
         "include_background": total.include_background,
         "mean": {metric: total.mean(metric) for metric in METRICS},
         "classes": {row.name: {**_row(row), "absent": row.absent} for row in total.rows},
+        "confusion": {
+            "labels": list(evaluation.matrix.labels.names),
+            "counts": evaluation.matrix.counts.tolist(),
+        },
         "cases": {
             case: {"mean_iou": result.mean("iou"), "iou": {row.name: row.iou for row in result.rows}}
             for case, result in evaluation.cases.items()

@@ -97,6 +97,16 @@ def test_predictions_are_evaluated(trained, predicted):
     assert len(json.loads((masks / "summary.json").read_text())["metric_per_case"]) == 10
 
 
+def test_a_trained_fold_is_reported_on_with_all_its_parts(trained):
+    printed = trained.run("cuescan", "report", str(trained.fold()))
+    assert printed.strip().splitlines()[-1] == str(trained.fold() / "report.html")
+    page = (trained.fold() / "report.html").read_text(encoding="utf-8")
+    for section in ("scores", "cases", "confusion", "cues", "training", "recipe"):
+        assert f'<section id="{section}">' in page
+    for panel in ("image", "prediction", "reference", "confidence"):
+        assert f'alt="{panel} of case_000"' in page
+
+
 def test_best_configuration_is_found_where_masks_exist(trained):
     trained.run("nnUNetv2_find_best_configuration", "1", "-c", "2d", "-tr", "PathMambaTrainer", "-f", "0", "-np", "1")
     told = (trained.results / "Dataset001_Tiny" / "inference_instructions.txt").read_text()
