@@ -40,12 +40,16 @@ class Runner:
             "PYTHONWARNINGS": "ignore",
         }
 
+    def program(self, name: str) -> str:
+        """The path of a console script of this environment."""
+        return shutil.which(name, path=str(self.scripts)) or name
+
     def __call__(self, *command: str | Path, **variables: str) -> float:
         """Run a command, show it and keep its output in a log; returns the seconds it took."""
         words = [str(word) for word in command]
         shown = [f"{name}={value}" for name, value in variables.items()]
         print("$", *shown, *words, flush=True)
-        program = shutil.which(words[0], path=str(self.scripts)) or words[0]
+        program = self.program(words[0])
         log = self.output / LOG
         started = time.monotonic()
         with log.open("a", encoding="utf-8") as stream:

@@ -241,13 +241,55 @@ def test_consep(tmp_path: Path) -> None:
     )
 
 
+# DFUTissue
+
+
+def feet(folder: Path, splits: list[str]) -> Path:
+    """Photographs of feet with the splits of a copy."""
+    rows: list[list[object]] = [["case", "split", "fibrin", "granulation", "callus"]]
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number, split in enumerate(splits):
+        noise(64, 64).save(folder / "images" / f"{number:04d}.jpg")
+        Image.fromarray(RNG.integers(0, 4, (64, 64), dtype=np.uint8)).save(folder / "masks" / f"{number:04d}.png")
+        rows.append([f"{number:04d}", split, 1, number % 2, 0])
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder
+
+
+def test_dfutissue(tmp_path: Path) -> None:
+    source = feet(tmp_path / "dfu", [*5 * ["train"], "val", "test"])
+    folder = written("dfutissue", source, "--output", tmp_path / "raw")
+    cues = read_cues(folder / "cues.json")
+    assert (cues.classes, cues.background) == (("fibrin", "granulation", "callus"), True)
+    assert {case: cues.label_vector(case).tolist() for case in cues.cues} == {
+        f"{number:04d}": [1, number % 2, 0] for number in range(5)
+    }
+    assert names(folder / "imagesTs") == ["0006_0000.png"]
+    assert names(folder / "labelsVal") == ["0005.png"]
+    np.testing.assert_array_equal(load(folder / "labelsTs" / "0006.png"), load(source / "masks" / "0006.png"))
+
+
+def test_dfutissue_without_test_images_tests_on_val(tmp_path: Path) -> None:
+    source = feet(tmp_path / "dfu", [*5 * ["train"], "val"])
+    folder = written("dfutissue", source, "--output", tmp_path / "raw")
+    assert names(folder / "labelsTs") == ["0005.png"]
+    assert not (folder / "imagesVal").exists()
+    table = source / "labels.csv"
+    table.write_text(table.read_text().replace("val", "validation"))
+    outcome = run("dfutissue", source, "--output", tmp_path / "other")
+    assert outcome.returncode == 2
+    assert "case '0005' has the split 'validation'; write one of train, val, test" in outcome.stderr
+
+
 @pytest.mark.slow
 def test_glas_on_the_real_images(shared_data: Path, tmp_path: Path) -> None:
     folder = written("glas", shared_data / "glas", "--output", tmp_path)
     assert len(read_cues(folder / "cues.json").cues) == 9703
 
 
-@pytest.mark.parametrize("key", ["glas", "consep", "luad_histoseg", "bcss_wsss"])
+@pytest.mark.parametrize("key", ["glas", "consep", "dfutissue", "luad_histoseg", "bcss_wsss"])
 def test_entries_give_a_palette_colour_to_every_class(key: str) -> None:
     entry = json.loads((share_path("schema") / f"{key}.json").read_text(encoding="utf-8"))
     assert list(entry["palette"]) == entry["classes"]

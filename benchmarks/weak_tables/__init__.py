@@ -1,0 +1,1 @@
+"""The parts of ``benchmarks/weak.py``: settings, the plan of steps, the work, and what is written of it."""

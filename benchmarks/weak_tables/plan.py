@@ -1,0 +1,148 @@
+"""From settings to steps: which commands make which table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from weak_tables.dataset_steps import DatasetSteps
+from weak_tables.methods import Method, SecondStage, Stage
+from weak_tables.settings import Settings, variables
+from weak_tables.steps import Run, Step, Training
+
+
+def short_hash(content: Any) -> str:
+    """Eight characters that only equal content shares."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+class Plan(DatasetSteps):
+    """The steps and runs of a benchmark.
+
+    Args:
+        settings: what is compared.
+        output: the folder of everything that is written.
+        data: the folder of real images.
+        device: cpu, cuda or mps.
+    """
+
+    def __init__(self, settings: Settings, output: Path, data: Path, device: str) -> None:
+        super().__init__(settings.data, output)
+        self.settings, self.data, self.device = settings, data, device
+        self.runs: list[Run] = []
+        for seed in settings.seeds:
+            for method in settings.methods:
+                self._method(method, seed)
+
+    def _train(
+        self, stage: Stage, folds: tuple[int | str, ...], seed: int, label: str, source: str, needs: tuple[str, ...],
+        origin: str = "",
+    ) -> Training:  # fmt: skip
+        dataset, planned = self._planned(source, stage, needs)
+        settings = self.settings
+        minutes = (stage.minutes or settings.budget.minutes) if stage.timed else None
+        copied = stage.timed and minutes is None
+        leader = self._identity(settings.methods[0].first, "", None, "") if copied else ""
+        identity = self._identity(stage, origin, minutes, leader)
+        results = self.output / "nnUNet_results" / identity / f"seed_{seed}"
+        model = results / dataset / f"{stage.trainer}__{stage.plans}__2d"
+        environment = {"nnUNet_results": str(results), **variables(settings, stage, self.data)}
+        environment["CUESCAN_SEED"] = str(seed)
+        if minutes:
+            environment["CUESCAN_MINUTES"] = f"{minutes:g}"
+        steps: dict[int | str, str] = {}
+        for fold in folds:
+            command = (
+                *("nnUNetv2_train", str(int(dataset[7:10])), "2d", str(fold), "-tr", stage.trainer),
+                *("-p", stage.plans, "-device", self.device),
+            )
+            like = fold if fold in settings.folds else settings.folds[0]
+            other = f"{leader}/seed_{seed}/fold_{like}/train" if copied else None
+            needed = (planned, other) if other else (planned,)
+            folder = model / f"fold_{fold}"
+            steps[fold] = self._add(
+                Step(f"{identity}/seed_{seed}/fold_{fold}/train", f"train {label}, seed {seed}, fold {fold}", command,
+                     folder / "checkpoint_final.pth", environment, needed, folder, other)
+            )  # fmt: skip
+        return Training(identity, steps, results, model, dataset)
+
+    def _identity(self, stage: Stage, origin: str, minutes: float | None, leader: str) -> str:
+        told = variables(self.settings, stage, Path("{data}"))
+        data = self.settings.data.identity()
+        content = [data, stage.trainer, stage.plans, stage.whole, told, origin, minutes, leader]
+        return f"{stage.trainer}-{short_hash(content)}"
+
+    def _method(self, method: Method, seed: int) -> None:
+        settings = self.settings
+        training = self._train(method.first, settings.folds, seed, method.name, self.base, ("prepare",))
+        self._score(method, method.first, training, seed, method.name, ())
+        for second in method.second:
+            label, folds = f"{method.name} + {second.name}", second.label_folds or settings.folds
+            labelling = self._train(method.first, folds, seed, method.name, self.base, ("prepare",))
+            told = [training.identity, sorted(map(str, folds)), second.keep, second.seen]
+            source, labelled = self._pseudo_label(method.first, second, labelling, seed, label, told)
+            following = self._train(
+                second, second.folds or settings.folds, seed, label, source, (labelled,), short_hash(told)
+            )
+            self._score(method, second, following, seed, label, tuple(labelling.steps.values()))
+
+    def _pseudo_label(
+        self, first: Stage, second: SecondStage, training: Training, seed: int, label: str, told: list[Any]
+    ) -> tuple[str, str]:
+        """The data set of pseudo-labels, and the step that makes it."""
+        tta = self.settings.tta
+        dataset = self._dataset(f"{self.base.partition('_')[2]}-pseudo-{short_hash([told, seed, second.whole, tta])}")
+        needs: tuple[str, ...] = tuple(training.steps.values())
+        whole: tuple[str, ...] = ()
+        if second.whole:
+            images, joined = self._whole(("prepare",))
+            needs, whole = (*needs, *joined), ("--images", str(self.raw / images / "imagesTr"))
+        command = (
+            *("cuescan", "pseudo-label", "-d", str(int(training.dataset[7:10])), "-tr", first.trainer),
+            *("-o", dataset[7:10], "-n", dataset[11:], "--overwrite", "-p", first.plans, "-c", "2d"),
+            *("-f", *map(str, training.steps), "-device", self.device),
+            *(("--keep", f"{second.keep:g}") if second.keep else ()),
+            *(("--seen",) if second.seen else ()),
+            *(() if tta else ("--disable_tta",)),
+            *whole,
+        )
+        name = f"{dataset}/pseudo-label"
+        environment = {"nnUNet_results": str(training.results)}
+        step = Step(name, f"pseudo-labels of {label}, seed {seed}", command, self.raw / dataset / "dataset.json",
+                    environment, needs)  # fmt: skip
+        return dataset, self._add(step)
+
+    def _score(
+        self, method: Method, stage: Stage, training: Training, seed: int, label: str, before: tuple[str, ...]
+    ) -> None:
+        folds = list(training.steps)
+        for group in [folds] if self.settings.ensemble and len(folds) > 1 else [[fold] for fold in folds]:
+            title = f"{label}, seed {seed}, fold {' '.join(map(str, group))}"
+            name = f"{training.identity}/seed_{seed}/fold_{'_'.join(map(str, group))}"
+            masks = self.output / "predictions" / name
+            alone = ("-npp", "0", "-nps", "0") if self.device == "cpu" else ()  # helpers would take its cores
+            plainly = () if self.settings.tta else ("--disable_tta",)
+            command = (
+                *("nnUNetv2_predict", "-i", str(self.raw / self.base / "imagesTs"), "-o", str(masks)),
+                *("-d", str(int(training.dataset[7:10])), "-c", "2d", "-f", *map(str, group), "-tr", stage.trainer),
+                *("-p", stage.plans, "-device", self.device, *alone, *plainly),
+            )
+            trained = tuple(training.steps[fold] for fold in group)
+            environment = {"nnUNet_results": str(training.results)}
+            predicted = self._add(Step(f"{name}/predict", f"predict {title}", command, masks, environment, trained))
+            command = (
+                *("cuescan", "evaluate", str(masks), str(self.raw / self.base / "labelsTs")),
+                *("--dataset-json", str(self.raw / self.base / "dataset.json")),
+            )
+            scored = self._add(
+                Step(f"{name}/score", f"score {title}", command, masks / "scores.json", needs=(predicted,))
+            )
+            second = isinstance(stage, SecondStage)
+            learns_from = "pseudo-labels" if second else "masks" if stage.on_masks else "labels"
+            fold = group[0] if len(group) == 1 else " ".join(map(str, group))
+            self.runs.append(
+                Run(method.name, label, stage.trainer, learns_from, 2 if second else 1, seed, fold,
+                    training.model / f"fold_{group[0]}", (*before, *trained), masks, scored, stage.published)
+            )  # fmt: skip
