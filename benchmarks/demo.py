@@ -23,7 +23,6 @@ from cuescan.data.synthetic import make_histology
 WEAK, DENSE = 991, 992
 TRAINING_CASES, TEST_CASES, SIZE = 120, 30, 128
 RECIPE = {
-    "CUESCAN_RECIPE": "paper",  # our own is made for pretrained trunks and longer trainings
     "CUESCAN_EPOCHS": "8",
     "CUESCAN_BATCH_SIZE": "8",
     "CUESCAN_LR": "1e-3",

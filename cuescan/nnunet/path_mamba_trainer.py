@@ -15,6 +15,9 @@ from cuescan.training.network_arguments import path_mamba_arguments
 from cuescan.training.network_building import build_loss
 from cuescan.training.schedule import cosine_factor, rate_groups
 
+LOADED_TRUNK = {"context": 2}
+"""The network's arguments in our recipe where the trunk's weights are loaded; on random weights they cost accuracy."""
+
 
 class PathMambaTrainer(WeakTrainer):
     """Trains PathMamba from image-level labels with the deep contrast supervised loss (MICCAI 2024).
@@ -29,7 +32,6 @@ class PathMambaTrainer(WeakTrainer):
         "trunk_rate": 0.1,
         "schedule": "cosine",
         "average": 0.99,
-        "network_arguments": {"context": 2},
         "loss_arguments": {"absent": "pixels"},
     }
     paper_recipe = {}
@@ -37,9 +39,10 @@ class PathMambaTrainer(WeakTrainer):
     def network_arguments(self) -> dict[str, Any]:
         """Return PathMamba's arguments; ``CUESCAN_NETWORK_ARGUMENTS`` overrides what follows from the data."""
         options, channels = self.options, len(self.configuration_manager.normalization_schemes)
+        known = LOADED_TRUNK if options.trunk is not None and options.recipe != "paper" else {}
         return path_mamba_arguments(
             channels, self.unit_range, self.cues.background, options.size, options.trunk, options.image_scale,
-            options.network_arguments,
+            {**known, **options.network_arguments},
         )  # fmt: skip
 
     def check_cues(self) -> None:
