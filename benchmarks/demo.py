@@ -59,7 +59,7 @@ def main() -> None:
         raw, predictions = output / "nnUNet_raw" / f"Dataset{identifier}_{name}", output / f"predictions_{name}"
         run(
             *("nnUNetv2_predict", "-i", raw / "imagesTs", "-o", predictions, "-d", str(identifier), "-c", "2d"),
-            *("-f", "0", "-tr", trainer, "-device", "cpu", "-npp", "1", "-nps", "1"),
+            *("-f", "0", "-tr", trainer, "-device", "cpu", "-npp", "1", "-nps", "1", "--save_probabilities"),
         )
         run("cuescan", "evaluate", predictions, raw / "labelsTs")
         scores = json.loads((predictions / "scores.json").read_text(encoding="utf-8"))
@@ -75,11 +75,12 @@ def main() -> None:
         *("cuescan", "overlay", weak["raw"] / "imagesTr", fold / "validation", "-o", output / "overlays_with_cues"),
         *("--cues", weak["raw"] / "cues.json", "-d", str(WEAK)),
     )
-    report(results, output, fold, time.monotonic() - begun)
+    run("cuescan", "report", weak["predictions"], "-o", output / "report.html")
+    summarise(results, output, fold, time.monotonic() - begun)
 
 
-def report(results: dict, output: Path, fold: Path, seconds: float) -> None:
-    """Print the scores of both trainings and where the pictures are."""
+def summarise(results: dict, output: Path, fold: Path, seconds: float) -> None:
+    """Print the scores of both trainings and where pictures and report are."""
     print(f"\n{TEST_CASES} unseen images, {platform.machine()}, {os.cpu_count()} cores")
     print(f"{'trained on':34}{'training':>9}{'mDice':>8}{'mIoU':>8}")
     for identifier, name in (
@@ -90,6 +91,7 @@ def report(results: dict, output: Path, fold: Path, seconds: float) -> None:
         print(f"{name:34}{results[identifier]['seconds']:7.0f} s{mean['dice']:8.3f}{mean['iou']:8.3f}")
     print(f"pictures: {output / 'overlays' / 'overview.png'}, {output / 'overlays_with_cues' / 'overview.png'}")
     print(f"curves:   {fold / 'progress.png'}")
+    print(f"report:   {output / 'report.html'}")
     print(f"all commands together: {seconds:.0f} s")
 
 
