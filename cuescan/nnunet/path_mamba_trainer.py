@@ -49,11 +49,6 @@ class PathMambaTrainer(WeakTrainer):
         """Refuse training cases of which no label is stated."""
         refusals.check_image_labels(self.cues, self.training_cases, self.cue_path)
 
-    def load_pretrained(self) -> None:
-        """Load the trunk's weights, if any were asked for."""
-        if self.options.trunk is not None:
-            self.bare_network.load_trunk(self.options.trunk)
-
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, None]:
         """Adam; a trunk whose weights were loaded may learn more slowly than what is new."""
         rate = self.options.trunk_rate if self.options.trunk is not None else 1.0

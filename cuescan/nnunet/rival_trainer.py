@@ -41,11 +41,6 @@ class RivalTrainer(WeakTrainer):
         """Refuse training cases of which no label is stated."""
         refusals.check_image_labels(self.cues, self.training_cases, self.cue_path)
 
-    def load_pretrained(self) -> None:
-        """Load the trunk's weights, if any were asked for."""
-        if self.options.trunk is not None:
-            self.bare_network.load_trunk(self.options.trunk)
-
     def _build_loss(self) -> nn.Module:
         return build_loss(self.loss_class, {}, self.options.loss_arguments)
 

@@ -44,11 +44,6 @@ class TIFCMambaTrainer(SentenceTrainer):
         """AdamW, without weight decay of biases, norms and other vectors."""
         return torch.optim.AdamW(decay_groups(self.network, self.weight_decay), self.initial_lr), None
 
-    def load_pretrained(self) -> None:
-        """Load the trunk's weights, if any were asked for."""
-        if self.options.trunk is not None:
-            self.bare_network.load_trunk(self.options.trunk)
-
     def prepare_training(self) -> None:
         """Find the encoder, or train the small one, and take the default prompts from it."""
         self.use_encoder()

@@ -26,9 +26,9 @@ from cuescan.training.weight_average import WeightAverage
 class WeakTrainer(EpochTrainer):
     """Trains on whole images with image-level cues; dense masks of training cases are never read.
 
-    A subclass gives ``network_class``, ``network_arguments``, ``_build_loss`` and, where needed, ``check_cues`` and
-    ``load_pretrained``. The network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with
-    its attribute ``deep_supervision`` set, to what the loss takes.
+    A subclass gives ``network_class``, ``network_arguments``, ``_build_loss`` and, where needed, ``check_cues``. The
+    network maps images (B, C, H, W) to logits (B, 1 + K, H, W), or, with its attribute ``deep_supervision`` set, to
+    what the loss takes; its method ``load_trunk`` loads pretrained weights.
 
     Options come from the environment (:class:`cuescan.nnunet.options.TrainingOptions`). The checkpoint is chosen by
     the score from cues alone (:mod:`cuescan.training.cue_score`), not by its moving average: each epoch's score is that
@@ -106,7 +106,9 @@ class WeakTrainer(EpochTrainer):
         """Refuse training cases whose cues the network cannot learn from."""
 
     def load_pretrained(self) -> None:
-        """Load pretrained weights into ``self.bare_network`` before a training starts."""
+        """Load the trunk's weights, if any were asked for, before a training starts."""
+        if self.options.trunk is not None:
+            self.bare_network.load_trunk(self.options.trunk)
 
     def prepare_training(self) -> None:
         """Get ready what takes long, after all checks and before the first epoch."""

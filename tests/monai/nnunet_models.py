@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tiny_dataset as tiny
 import tiny_sentences
 import torch
@@ -43,22 +40,6 @@ class Place(Workplace):
 
     def __init__(self, made: Workplace) -> None:
         self.__dict__.update(made.__dict__)
-
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[pytest.MonkeyPatch]:
-        """Have its folders as this process's environment."""
-        with pytest.MonkeyPatch.context() as patch:
-            for key in [key for key in os.environ if key.startswith("CUESCAN_")]:
-                patch.delenv(key)
-            for key, value in self.environment.items():
-                patch.setenv(key, value)
-            yield patch
-
-    def pretend_to_preprocess(self, number: int, *others: object) -> None:
-        """Leave a file by which trainers see the format; they are built here, but do not train."""
-        folder = self.preprocessed / f"Dataset{number:03d}_Tiny" / "nnUNetPlans_2d"
-        folder.mkdir()
-        (folder / "case_000.b2nd").touch()
 
     def monai(self, bundle: Path, images: Path, output: Path, *options: str) -> str:
         """Run a bundle's inference as a user does."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -42,6 +46,22 @@ class Workplace:
         assert (done.returncode == 0) == ok, f"{command} {arguments}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         self.status = done.returncode
         return done.stdout + done.stderr
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[pytest.MonkeyPatch]:
+        """Have its folders as this process's environment."""
+        with pytest.MonkeyPatch.context() as patch:
+            for key in [key for key in os.environ if key.startswith("CUESCAN_")]:
+                patch.delenv(key)
+            for key, value in self.environment.items():
+                patch.setenv(key, value)
+            yield patch
+
+    def pretend_to_preprocess(self, number: int, *others: object) -> None:
+        """Leave a file by which trainers see the format; they are built here, but do not train."""
+        folder = self.preprocessed / f"Dataset{number:03d}_Tiny" / "nnUNetPlans_2d"
+        folder.mkdir()
+        (folder / "case_000.b2nd").touch()
 
     def fold(self, name: str = "Dataset001_Tiny", fold: int = 0) -> Path:
         return self.results / name / "PathMambaTrainer__nnUNetPlans__2d" / f"fold_{fold}"

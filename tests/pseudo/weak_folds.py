@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,22 +33,6 @@ class WeakFolds(Workplace):
     def model(self) -> Path:
         """The model's folder."""
         return self.results / MODEL
-
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[pytest.MonkeyPatch]:
-        """Have its folders as this process's environment."""
-        with pytest.MonkeyPatch.context() as patch:
-            for key in [key for key in os.environ if key.startswith("CUESCAN_")]:
-                patch.delenv(key)
-            for key, value in self.environment.items():
-                patch.setenv(key, value)
-            yield patch
-
-    def pretend_to_preprocess(self, number: int, *others: object) -> None:
-        """Leave a file by which trainers see the format; they are built here, but do not train."""
-        folder = self.preprocessed / f"Dataset{number:03d}_Tiny" / "nnUNetPlans_2d"
-        folder.mkdir()
-        (folder / "case_000.b2nd").touch()
 
     def copied(self, root: Path) -> WeakFolds:
         """A copy that a test may change."""
