@@ -232,7 +232,11 @@ def _relative(folder: Path, item: Item) -> Item:
 
 
 def read_images(
-    folder: Path | str, prompts: Path | str | None = None, classes: Sequence[str] = (), masks: bool = False
+    folder: Path | str,
+    prompts: Path | str | None = None,
+    classes: Sequence[str] = (),
+    masks: bool = False,
+    channels: int = 3,
 ) -> list[Item]:
     """Cases to segment: the test cases of a data set, or all pictures of a folder.
 
@@ -243,6 +247,7 @@ def read_images(
         prompts: a file of sentences, as :func:`cuescan.data.prompts.read_prompts` takes it.
         classes: the model's classes.
         masks: take only cases that have a mask.
+        channels: that the network takes, by which the channel files of a folder of pictures are told.
 
     Raises:
         UserError: there is no image, or a prompt has none.
@@ -251,7 +256,7 @@ def read_images(
     if (folder / FILE).is_file() or (folder / "dataset.json").is_file():
         items = [dict(item) for item in read_datalist(folder).test if "label" in item or not masks]
     elif folder.is_dir() and not masks:
-        items = list_pictures(folder)
+        items = list_pictures(folder, channels)
     else:
         items = []
     if not items:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cuescan.encoders import encoder_sizes
 from cuescan.networks import PathMamba, TIFCMamba, trunk_arguments
-from cuescan.rivals.classifier import MapNetwork
 from cuescan.training.network_building import NATURAL_SPREAD, check_names, natural_statistics
+
+if TYPE_CHECKING:
+    from cuescan.rivals.classifier import MapNetwork
 
 VARIABLE = "CUESCAN_NETWORK_ARGUMENTS"
 

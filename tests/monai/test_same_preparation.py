@@ -65,16 +65,27 @@ def test_pixels_and_cuts_are_those_of_nnunet(tmp_path, channels, dtype):
 
 
 @pytest.mark.parametrize(
-    ("names", "cases"),
+    ("names", "cases", "channels"),
     [
-        (["a_0000", "b_1_0000"], {"a": 1, "b_1": 1}),
-        (["a_0000", "a_0001", "b_0000", "b_0001"], {"a": 2, "b": 2}),
-        (["a_0000", "b"], {"a_0000": 1, "b": 1}),
-        (["scan_2024", "scan_2025"], {"scan_2024": 1, "scan_2025": 1}),
-        (["a_0000", "a_0002"], {"a_0000": 1, "a_0002": 1}),
+        (["a_0000", "b_1_0000"], {"a": 1, "b_1": 1}, 1),
+        (["a_0000", "a_0001", "b_0000", "b_0001"], {"a": 2, "b": 2}, 2),
+        (["a_0000", "b"], {"a_0000": 1, "b": 1}, 1),
+        (["scan_2024", "scan_2025"], {"scan_2024": 1, "scan_2025": 1}, 1),
+        (["a_0000", "a_0002"], {"a_0000": 1, "a_0002": 1}, 1),
+        (["a_0000", "a_0001"], {"a_0000": 1, "a_0001": 1}, 1),
+        (["a_0000", "a_0001", "b_0000"], {"a_0000": 1, "a_0001": 1, "b_0000": 1}, 3),
     ],
 )
-def test_pictures_are_called_as_nnunet_calls_them_only_where_all_names_are_such(tmp_path, names, cases):
+def test_pictures_are_called_as_nnunet_calls_them_only_where_all_names_are_such(tmp_path, names, cases, channels):
     for name in names:
         tiny.save(tmp_path / f"{name}.png", np.ones((4, 4), np.uint8))
-    assert {item["case"]: len(item["image"]) for item in list_pictures(tmp_path)} == cases
+    assert {item["case"]: len(item["image"]) for item in list_pictures(tmp_path, channels)} == cases
+
+
+def test_numbered_colour_pictures_are_no_channels(tmp_path):
+    """As many as the network has channels, and one more."""
+    for number in range(3):
+        tiny.save(tmp_path / f"a_{number:04d}.png", np.ones((4, 4, 3), np.uint8))
+    assert [item["case"] for item in list_pictures(tmp_path, 3)] == ["a_0000", "a_0001", "a_0002"]
+    tiny.save(tmp_path / "a_0003.png", np.ones((4, 4, 3), np.uint8))
+    assert len(list_pictures(tmp_path, 3)) == 4
