@@ -5,6 +5,7 @@ from cuescan.nnunet.class_activation_trainer import ClassActivationTrainer
 from cuescan.nnunet.hist_seg_net_trainer import HistoSegNetTrainer
 from cuescan.nnunet.oeem_trainer import OEEMTrainer
 from cuescan.nnunet.path_mamba_trainer import PathMambaTrainer
+from cuescan.nnunet.pretrained_trainer import PretrainedTrainer
 from cuescan.nnunet.sc_cam_trainer import SCCAMTrainer
 from cuescan.nnunet.self_attention_mil_trainer import SelfAttentionMILTrainer
 from cuescan.nnunet.supervised_trainer import SupervisedTrainer
@@ -17,6 +18,7 @@ __all__ = [
     "HistoSegNetTrainer",
     "OEEMTrainer",
     "PathMambaTrainer",
+    "PretrainedTrainer",
     "SCCAMTrainer",
     "SelfAttentionMILTrainer",
     "SupervisedTrainer",

@@ -6,7 +6,8 @@ evaluation only; folds keep a patient's crops together.
 
 SOURCE is the download (train_1.bmp, train_1_anno.bmp, Grade.csv) or a folder with images/, masks/ and labels.csv
 (case, patient). Whole test images come from --test (its test*.bmp, or all images of such a folder), or from patients
-that --hold-out keeps away from training.
+that --hold-out keeps away from training. With --whole training images stay whole, and the labels of the crops become
+labels of parts of them: the same cues, and a network sees what surrounds a crop.
 
     python preprocessing/glas.py "Warwick QU Dataset (Released 2016_07_08)" --hold-out 0.2
 """
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from cuescan.commands.options import add_destination, add_hold_out, destination, run_script
-from cuescan.data.crops import crop_samples
+from cuescan.data.crops import crop_samples, whole_sample
 from cuescan.data.entries import Entry, load_entry
 from cuescan.data.folds import groups_of, hold_out
 from cuescan.data.images import list_images, read_picture
@@ -55,10 +56,11 @@ def read_patients(source: Path) -> dict[str, str]:
     return {row[name]: row[patient] for row in rows}
 
 
-def crops(image: Annotated, entry: Entry, patient: str) -> Iterator[Sample]:
-    """The labelled crops of one training image."""
+def training(image: Annotated, entry: Entry, patient: str, uncut: bool) -> Iterator[Sample]:
+    """The labelled crops of one training image, or the image with its crops as labelled parts."""
     pixels, mask = read_picture(image.image).pixels, read_mask(image.mask, entry.mask_values)
-    yield from crop_samples(image.name, pixels, mask, entry.classes, LEAST_SHARE, patient, SIZE, STRIDE)
+    told = (image.name, pixels, mask, entry.classes, LEAST_SHARE, patient, SIZE, STRIDE)
+    yield from [whole_sample(*told)] if uncut else crop_samples(*told)
 
 
 def whole(image: Annotated, entry: Entry) -> Iterator[Sample]:
@@ -74,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     test = parser.add_mutually_exclusive_group()
     test.add_argument("--test", type=Path, metavar="SOURCE", help="the test images' folder")
     add_hold_out(test)
+    parser.add_argument("--whole", action="store_true", help="keep training images whole, with labels of their crops")
     add_destination(parser, dataset_id=111, name=entry.name)
     options = parser.parse_args(arguments)
 
@@ -88,7 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     tests = [image for image in images if image.name in held]
     if options.test is not None:
         tests = read_source(options.test, "test")
-    sources = [partial(crops, image, entry, patients[image.name]) for image in images if image.name not in held]
+    sources = [
+        partial(training, image, entry, patients[image.name], options.whole)
+        for image in images
+        if image.name not in held
+    ]
     dataset = RawDataset(options.dataset_id, options.name, entry.classes, entry.background, facts=entry.facts)
     return write_raw_dataset(
         dataset, [*sources, *(partial(whole, image, entry) for image in tests)], **destination(options)

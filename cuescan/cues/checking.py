@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cuescan.cues.model import Cue, Cues
+from cuescan.cues.model import Cue, Cues, Part
 from cuescan.errors import UserError
 
 RESERVED = ("background", "ignore")
@@ -55,9 +55,13 @@ def check_cue(cue: Cue, case: str, classes: Sequence[str], source: Path | str) -
     """Check one case's cue against the class list.
 
     Raises:
-        UserError: an unknown class, a value other than 0, 1 or None, an empty sentence, or nothing stated at all.
+        UserError: an unknown class, a value other than 0, 1 or None, a part without pixels, an empty sentence, or
+            nothing stated at all.
     """
-    for name, value in cue.labels.items():
+    for part in cue.parts:
+        _check_box(part, case, source)
+    stated = [cue.labels, *(part.labels for part in cue.parts)]
+    for name, value in (pair for labels in stated for pair in labels.items()):
         if name not in classes:
             hint = did_you_mean(name, classes) or "; use one of them or add it to the classes"
             raise UserError(f"{source}: case '{case}': unknown class '{name}' (classes: {', '.join(classes)}){hint}")
@@ -72,6 +76,15 @@ def check_cue(cue: Cue, case: str, classes: Sequence[str], source: Path | str) -
         raise UserError(
             f"{source}: case '{case}': no label is stated and there is no sentence; state a label, give a text, "
             "or remove the case"
+        )
+
+
+def _check_box(part: Part, case: str, source: Path | str) -> None:
+    top, left, bottom, right = part.box
+    if not (0 <= top < bottom and 0 <= left < right):
+        raise UserError(
+            f"{source}: case '{case}': a part has the box {list(part.box)}, which is no rectangle of the image; give "
+            "top, left, bottom and right in pixels, bottom and right just outside"
         )
 
 

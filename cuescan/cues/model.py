@@ -11,21 +11,37 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
+class Part:
+    """The weak label of a rectangle of an image, as of a tile that was labelled by itself.
+
+    Attributes:
+        box: top, left, bottom and right in pixels of the image; bottom and right are just outside.
+        labels: as in :class:`Cue`.
+    """
+
+    box: tuple[int, int, int, int]
+    labels: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
 class Cue:
     """The weak label of one case.
 
     Attributes:
         labels: class name -> 1 (present), 0 (absent) or None (not stated); a class that is missing is not stated.
         text: a sentence about the image. It may speak of a patient, so ``repr`` leaves it out.
+        parts: labels of parts of the image, which may overlap.
     """
 
     labels: Mapping[str, int | None] = field(default_factory=dict)
     text: str | None = field(default=None, repr=False)
+    parts: tuple[Part, ...] = ()
 
     @property
     def states_something(self) -> bool:
-        """Whether the cue can teach anything: a label that is 0 or 1, or a sentence."""
-        return self.text is not None or any(value is not None for value in self.labels.values())
+        """Whether the cue can teach anything: a label that is 0 or 1, of the image or a part, or a sentence."""
+        labels = (self.labels, *(part.labels for part in self.parts))
+        return self.text is not None or any(value is not None for stated in labels for value in stated.values())
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,20 @@ class Cues:
         Raises:
             KeyError: the case has no cue.
         """
-        labels = self.cues[case].labels
+        return self.vector(self.cues[case].labels)
+
+    def vector(self, labels: Mapping[str, int | None]) -> np.ndarray:
+        """Labels by name as float32 of shape (K,): 1 present, 0 absent, nan not stated."""
         values = [labels.get(name) for name in self.classes]
         return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+
+    def parts(self, case: str) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) int64 and labels (N, K) float32 of a case's N parts, as :class:`Part` has them.
+
+        Raises:
+            KeyError: the case has no cue.
+        """
+        parts = self.cues[case].parts
+        boxes = np.array([part.box for part in parts], dtype=np.int64).reshape(-1, 4)
+        labels = [self.vector(part.labels) for part in parts]
+        return boxes, np.array(labels, dtype=np.float32).reshape(-1, len(self.classes))

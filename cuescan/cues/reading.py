@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cuescan.cues.checking import check_classes, check_cue, did_you_mean
-from cuescan.cues.model import VERSION, Cue, Cues
+from cuescan.cues.model import VERSION, Cue, Cues, Part
 from cuescan.errors import UserError
 
 
@@ -64,8 +64,8 @@ def _label(value: Any) -> Any:
 
 def _parse_cue(entry: Any, case: str, source: Path | str) -> Cue:
     where = f"{source}: case '{case}'"
-    entry = _object(entry, where, ("labels", "text"))
-    labels = _object(entry.get("labels", {}), f"{where}: labels")
+    entry = _object(entry, where, ("labels", "text", "parts"))
+    labels = _labels(entry.get("labels", {}), where)
     text = entry.get("text")
     if "text" in entry and not isinstance(text, str):
         raise UserError(f"{where}: 'text' must be a string; correct it or leave it out")
@@ -73,7 +73,24 @@ def _parse_cue(entry: Any, case: str, source: Path | str) -> Cue:
         (text or "").encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(f"{where}: the sentence is not valid UTF-8 text; type it again") from None
-    return Cue({name: _label(value) for name, value in labels.items()}, text)
+    parts = entry.get("parts", [])
+    if not isinstance(parts, list):
+        raise UserError(f"{where}: 'parts' must be a list of objects with 'box' and 'labels'; correct it")
+    return Cue(labels, text, tuple(_parse_part(part, f"{where}: parts") for part in parts))
+
+
+def _labels(value: Any, where: str) -> dict[str, Any]:
+    return {name: _label(label) for name, label in _object(value, f"{where}: labels").items()}
+
+
+def _parse_part(entry: Any, where: str) -> Part:
+    entry = _object(entry, where, ("box", "labels"))
+    box = entry.get("box")
+    whole = isinstance(box, list) and all(isinstance(side, int) and not isinstance(side, bool) for side in box)
+    if not whole or len(box) != 4:
+        raise UserError(f"{where}: 'box' must be four whole numbers: top, left, bottom and right; correct it")
+    top, left, bottom, right = box
+    return Part((top, left, bottom, right), _labels(entry.get("labels", {}), where))
 
 
 def parse_cues(document: Any, source: Path | str) -> Cues:

@@ -18,6 +18,8 @@ def _entry(cue: Cue) -> dict[str, Any]:
         entry["labels"] = dict(cue.labels)
     if cue.text is not None:
         entry["text"] = cue.text
+    if cue.parts:
+        entry["parts"] = [{"box": list(part.box), "labels": dict(part.labels)} for part in cue.parts]
     return entry
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from cuescan.cues import Cue, Part
 from cuescan.data.images import Picture
 from cuescan.data.presence import presence
 from cuescan.data.raw_dataset import Sample
@@ -50,15 +52,48 @@ def crop_samples(
     Raises:
         UserError: the image is smaller than a crop.
     """
-    height, width = mask.shape
+    for y, x in crop_corners(name, mask.shape, size, stride):
+        window = np.s_[y : y + size, x : x + size]
+        part = np.ascontiguousarray(mask[window])
+        picture = Picture(np.ascontiguousarray(pixels[window]))
+        yield Sample(f"{name}_y{y:04d}_x{x:04d}", picture, part, presence(part, classes, least_share), group)
+
+
+def whole_sample(
+    name: str,
+    pixels: np.ndarray,
+    mask: np.ndarray,
+    classes: Sequence[str],
+    least_share: float,
+    group: str | None,
+    size: int,
+    stride: int,
+) -> Sample:
+    """The whole image, its crops as labelled parts: the same labels as :func:`crop_samples` gives, same arguments.
+
+    A class is present in the image where any crop has it, absent where all deny it.
+
+    Raises:
+        UserError: the image is smaller than a crop.
+    """
+    parts = [
+        Part((y, x, y + size, x + size), presence(mask[y : y + size, x : x + size], classes, least_share).labels)
+        for y, x in crop_corners(name, mask.shape, size, stride)
+    ]
+    labels = {each: int(any(part.labels[each] for part in parts)) for each in classes}
+    return Sample(name, Picture(pixels), mask, Cue(labels, parts=tuple(parts)), group)
+
+
+def crop_corners(name: str, shape: tuple[int, ...], size: int, stride: int) -> Iterator[tuple[int, int]]:
+    """Top and left of each crop of an image of ``shape`` (height, width).
+
+    Raises:
+        UserError: the image is smaller than a crop.
+    """
+    height, width = shape
     if min(height, width) < size:
         raise UserError(f"case '{name}': {width} x {height} pixels is less than a crop of {size}; remove the case")
-    for y in crop_starts(height, size, stride):
-        for x in crop_starts(width, size, stride):
-            window = np.s_[y : y + size, x : x + size]
-            part = np.ascontiguousarray(mask[window])
-            picture = Picture(np.ascontiguousarray(pixels[window]))
-            yield Sample(f"{name}_y{y:04d}_x{x:04d}", picture, part, presence(part, classes, least_share), group)
+    yield from itertools.product(crop_starts(height, size, stride), crop_starts(width, size, stride))
 
 
 def crop_corner(case: str) -> tuple[str, int, int] | None:

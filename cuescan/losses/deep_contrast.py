@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuescan.losses.generalised_mean import log_generalised_mean
-from cuescan.networks.grid import valid_share
+from cuescan.losses.parts import denied, log_part_means
+from cuescan.networks.grid import padded_size, valid_share
 from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 
 ABSENT = -30.0  # logit of a class that is not there
@@ -60,6 +61,9 @@ class DeepContrastLoss(nn.Module):
     averaged over the pixels and over the branches with their weights. Where all classes but one are absent and there is
     no background, this is the cross-entropy with a full mask. A present class stays pooled.
 
+    Where cues label parts of images, as tiles of a slide, each part is pooled by itself, and a pixel pays for each
+    class that any part which shows it denies; labels of the image as a whole are not needed then.
+
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
@@ -90,47 +94,53 @@ class DeepContrastLoss(nn.Module):
         self.r, self.xi, self.deep, self.consistency, self.absent = r, xi, deep, consistency, absent
         self.exclusive, self.background = exclusive, background
 
-    def forward(self, maps: PathMambaMaps, labels: Tensor, valid: Tensor | None = None) -> Tensor:
+    def forward(
+        self, maps: PathMambaMaps, labels: Tensor, valid: Tensor | None = None, boxes: Tensor | None = None
+    ) -> Tensor:
         """Compute the loss.
 
         Args:
             maps: Class maps of :class:`cuescan.networks.PathMamba` with ``deep_supervision`` set.
-            labels: (B, K) with 1 present, 0 absent, NaN unknown.
-            valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere.
+            labels: (B, K) with 1 present, 0 absent, NaN unknown; of N parts (B, N, K).
+            valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere. Parts need it.
+            boxes: (B, N, 4) of the parts (:class:`cuescan.training.parts.Parts`); None: labels are of images.
 
         Returns:
             Scalar, float32.
         """
+        bags = _Bags(labels, valid, boxes)
         layers = [] if maps.pixel is None else [maps.pixel]
         shares = [1.0] if maps.pixel is None else [self.xi, 1 - self.xi]
-        loss = self._cross_entropy([*layers, maps.patch], shares, labels, valid)
+        loss = self._cross_entropy([*layers, maps.patch], shares, bags)
         sides = maps.sides if self.deep else []
         if self.deep:
-            losses = [self._cross_entropy([layer], [1.0], labels, valid) for layer in [*layers, *sides]]
+            losses = [self._cross_entropy([layer], [1.0], bags) for layer in [*layers, *sides]]
             loss = loss + torch.stack(losses).mean()
         if maps.pixel is not None and self.consistency:
-            losses = [self._disagreement(student, maps.pixel, labels, valid) for student in (maps.patch, *sides)]
+            losses = [self._disagreement(student, maps.pixel, bags) for student in (maps.patch, *sides)]
             loss = loss + self.consistency * torch.stack(losses).mean()
         return loss
 
-    def _cross_entropy(
-        self, branches: list[Tensor], shares: list[float], labels: Tensor, valid: Tensor | None
-    ) -> Tensor:
+    def _cross_entropy(self, branches: list[Tensor], shares: list[float], bags: _Bags) -> Tensor:
         """Cross-entropy of the image-level prediction that branches make together, each with its share."""
         logs = [math.log(max(share, 1e-12)) for share in shares]  # at 0: no gradient, yet a part of the graph
-        pooled = [self._pool(logits, valid) + log for logits, log in zip(branches, logs, strict=True)]
-        log_p = torch.stack(pooled).logsumexp(0)
+        classes = branches[0].shape[1]
+        pooled = [
+            bags.pooled(self._log_p(logits)[:, -classes:], self.r) + log
+            for logits, log in zip(branches, logs, strict=True)
+        ]
+        log_p, labels = torch.stack(pooled).logsumexp(0), bags.labels
         if self.absent == POOLED:
             return image_level_cross_entropy(log_p, labels)
-        present, known = labels == 1, (~torch.isnan(labels)).sum().clamp_min(1)
-        loss = -torch.where(present, log_p, torch.zeros_like(log_p)).sum()
+        present = labels == 1
+        loss = -torch.where(present, log_p, torch.zeros_like(log_p)).sum() / bags.known
         for logits, share in zip(branches, shares, strict=True):
-            loss = loss + share * self._absence(logits, labels, valid).sum()
-        return loss / known
+            loss = loss + share * self._absence(logits, bags)
+        return loss
 
-    def _absence(self, logits: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
-        """Mean over each image's pixels of ``-log P(the pixel is of no absent class)``, (B,)."""
-        absent = (labels == 0)[:, :, None, None]
+    def _absence(self, logits: Tensor, bags: _Bags) -> Tensor:
+        """Mean over each image's pixels of ``-log P(the pixel is of no absent class)``, as its share of the loss."""
+        absent = bags.absent(logits)
         logits = logits.float()
         if not self.exclusive:
             cost = torch.where(absent, F.softplus(logits), torch.zeros_like(logits)).sum(1, keepdim=True)
@@ -141,19 +151,15 @@ class DeepContrastLoss(nn.Module):
             possible = possible | ~possible.any(1, keepdim=True)  # where no class is left, the labels say nothing
             allowed = logits.masked_fill(~possible, -1e9)  # finite, for the gradient
             cost = logits.logsumexp(1, keepdim=True) - allowed.logsumexp(1, keepdim=True)
-        return _mean_over_pixels(cost, valid)
-
-    def _pool(self, logits: Tensor, valid: Tensor | None) -> Tensor:
-        log_p = self._log_p(logits)[:, -logits.shape[1] :]
-        return log_generalised_mean(log_p, self.r, None if valid is None else valid_share(valid, logits))
+        return _mean_over_pixels(cost, bags.valid).sum() / bags.known_of_images
 
     def _log_p(self, logits: Tensor) -> Tensor:
         return class_log_probabilities(logits, self.exclusive, self.background)
 
-    def _disagreement(self, student: Tensor, teacher: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
+    def _disagreement(self, student: Tensor, teacher: Tensor, bags: _Bags) -> Tensor:
         """Mean cross-entropy per pixel of the student's maps against the teacher's, at the student's resolution."""
-        size = (student.shape[-2], student.shape[-1])
-        absent = (labels == 0)[:, :, None, None]
+        size, valid = (student.shape[-2], student.shape[-1]), bags.valid
+        absent = bags.absent(student)
         known = F.interpolate(teacher.detach().float(), size=size, mode="bilinear", align_corners=False)
         known = self._log_p(known.masked_fill(absent, ABSENT)).exp()
         log_p = self._log_p(student)
@@ -165,6 +171,39 @@ class DeepContrastLoss(nn.Module):
             return entropy.mean()
         weight = valid_share(valid, student)
         return (entropy * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+class _Bags:
+    """What is labelled, images or parts of them, and what follows for their pixels.
+
+    Args:
+        labels: (B, K), or (B, N, K) of parts.
+        valid: (B, 1, H, W) boolean, or None.
+        boxes: (B, N, 4) of parts, or None.
+    """
+
+    def __init__(self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None) -> None:
+        self.labels, self.valid, self.boxes = labels, valid, boxes
+        self.known = (~torch.isnan(labels)).sum().clamp_min(1)
+        # parts of an image share its pixels, so that absence weighs as if each image had one label of each class
+        self.known_of_images = self.known if boxes is None else labels.shape[0] * labels.shape[2]
+
+    def pooled(self, log_p: Tensor, r: float) -> Tensor:
+        """Log generalised mean over each bag's pixels, (B, K) or (B, N, K)."""
+        if self.boxes is None:
+            return log_generalised_mean(log_p, r, None if self.valid is None else valid_share(self.valid, log_p))
+        return log_part_means(log_p, self.boxes, self._extent(), r)
+
+    def absent(self, logits: Tensor) -> Tensor:
+        """Which classes are absent where, (B, K, 1, 1) or (B, K, h, w) bool."""
+        if self.boxes is None:
+            return (self.labels == 0)[:, :, None, None]
+        return denied(self.boxes, self.labels, logits.shape[2:], self._extent())
+
+    def _extent(self) -> tuple[int, int]:
+        if self.valid is None:
+            raise ValueError("valid must be given with boxes: it tells the size of the images")
+        return padded_size(self.valid)
 
 
 def _mean_over_pixels(values: Tensor, valid: Tensor | None) -> Tensor:

@@ -32,6 +32,11 @@ def pad_to_tokens(image: Tensor, least: int = MIN_SIZE, grid: int = TOKEN_GRID) 
     return F.pad(image, [0, -width % grid, 0, -height % grid], mode="replicate")
 
 
+def padded_size(image: Tensor) -> tuple[int, int]:
+    """Height and width that :func:`pad_to_tokens` gives an image (B, C, H, W)."""
+    return tuple(side + -side % TOKEN_GRID for side in image.shape[2:])  # type: ignore[return-value]
+
+
 def valid_share(valid: Tensor, like: Tensor) -> Tensor:
     """Share of valid pixels below each pixel of a map; what :func:`pad_to_tokens` adds is not valid either.
 
@@ -42,7 +47,8 @@ def valid_share(valid: Tensor, like: Tensor) -> Tensor:
     Returns:
         (B, 1, h, w) in [0, 1].
     """
-    padded = F.pad(valid.float(), [0, -valid.shape[3] % TOKEN_GRID, 0, -valid.shape[2] % TOKEN_GRID])
+    height, width = padded_size(valid)
+    padded = F.pad(valid.float(), [0, width - valid.shape[3], 0, height - valid.shape[2]])
     return F.adaptive_avg_pool2d(padded, (like.shape[2], like.shape[3]))
 
 
@@ -65,6 +71,15 @@ def rescale(x: Tensor, factor: float) -> Tensor:
         return x
     size = [scaled(x.shape[2], factor), scaled(x.shape[3], factor)]
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def shrunk_to_tokens(x: Tensor, factor: float, grid: int = TOKEN_GRID) -> Tensor:
+    """Shrink a (B, C, H, W) image to about ``factor`` of its size, in whole tokens; a factor of 1 costs nothing."""
+    if factor == 1:
+        return x
+    height, width = scaled(x.shape[2], factor), scaled(x.shape[3], factor)
+    size = [max((side + grid // 2) // grid, 1) * grid for side in (height, width)]
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def scaled(n: int, factor: float) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock, Stage
 from cuescan.networks.decoder import MLPDecoder
-from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize, window_mean
+from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize, shrunk_to_tokens, window_mean
 from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 from cuescan.networks.vss import LayerNorm2d
@@ -53,7 +53,8 @@ class PathMamba(nn.Module):
         smoothing: Odd side, in pixels of the image, of the square window over which probabilities are averaged at
             inference; 0 for none. Something smaller than half the window is lost.
         image_scale: Factor by which the pixel branch sees the image enlarged. Pretrained trunks expect structures as
-            large as in photographs; the patch branch keeps the image's own scale, where the scans cost less.
+            large as in photographs; the patch branch keeps the image's own scale, where the scans cost less. Below 1
+            both branches see it shrunk, to whole tokens: for large images of large structures.
         trunk: Further arguments of :class:`cuescan.networks.trunk.ResNetTrunk`.
 
     Shapes:
@@ -103,7 +104,7 @@ class PathMamba(nn.Module):
         self.background, self.exclusive = background, exclusive
         self.background_logit = 0.0 if background else ABSENT_LOGIT
         self.xi = float(xi) if miml else 0.0
-        self.image_scale, self.smoothing = float(image_scale), smoothing
+        self.shrinking, self.image_scale, self.smoothing = min(1.0, image_scale), max(1.0, image_scale), smoothing
         self.deep_supervision = False
         dims, depths, state = SIZES[size]["dims"], SIZES[size]["depths"], SIZES[size]["state"]
 
@@ -141,7 +142,7 @@ class PathMamba(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Segment an image (see the class for shapes); a scripted network always gives logits."""
         padded = pad_to_tokens(image)
-        maps = self.maps(padded)
+        maps = self.maps(shrunk_to_tokens(padded, self.shrinking))
         if not torch.jit.is_scripting() and self.deep_supervision:
             return maps  # type: ignore[return-value]
         logits = self.combine(maps, (padded.shape[2], padded.shape[3]))

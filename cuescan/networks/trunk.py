@@ -107,10 +107,15 @@ class ResNetTrunk(nn.Module):
 
     def stages(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Maps of conv3_x (stride 8, 512 channels) and, with four stages, of conv4_x (stride 16, 1024 channels)."""
+        maps = self.pyramid(image)
+        return maps[1], None if self.layer3 is None else maps[2]
+
+    def pyramid(self, image: Tensor) -> list[Tensor]:
+        """Maps of conv2_x (stride 4, 256 channels), conv3_x (8, 512) and, with four stages, conv4_x (16, 1024)."""
         x = ((image - self.input_mean) / self.input_std).contiguous(memory_format=torch.channels_last)
-        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
-        x = self.layer2(self.layer1(x))
-        return x, None if self.layer3 is None else self.layer3(x)
+        fine = self.layer1(self.maxpool(self.act1(self.bn1(self.conv1(x)))))
+        middle = self.layer2(fine)
+        return [fine, middle] if self.layer3 is None else [fine, middle, self.layer3(middle)]
 
 
 def trunk_arguments(source: str | Path, in_channels: int) -> dict[str, Any]:

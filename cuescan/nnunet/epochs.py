@@ -19,6 +19,7 @@ from cuescan.cues import Cues
 from cuescan.nnunet import history
 from cuescan.nnunet.persistence import BEST, LATEST, PersistentTrainer
 from cuescan.training.cue_score import CueStatistics, components, cue_statistics
+from cuescan.training.parts import Parts
 from cuescan.training.weight_average import WeightAverage
 
 NORM_LIMIT = 12
@@ -63,7 +64,14 @@ class EpochTrainer(PersistentTrainer):
     def batch_loss(self, batch: dict) -> Tensor:
         """The loss of a batch of :class:`cuescan.nnunet.images.WholeImages`."""
         images, valid = (batch[key].to(self.device, non_blocking=True) for key in ("data", "valid"))
-        return self.loss(self.network(images), self.labels_of(batch["keys"]), valid)
+        if "boxes" not in batch:
+            return self.loss(self.network(images), self.labels_of(batch["keys"]), valid)
+        parts = self.parts_of(batch)
+        return self.loss(self.network(images), parts.labels, valid, parts.boxes)
+
+    def parts_of(self, batch: dict) -> Parts:
+        """The labelled parts of a batch's images on the trainer's device."""
+        return Parts(*(batch[key].to(self.device, non_blocking=True) for key in ("boxes", "box_labels")))
 
     def train_step(self, batch: dict) -> dict:
         """Take one step; the batch has no target, only images, their valid pixels and the names of the cases."""
@@ -107,7 +115,8 @@ class EpochTrainer(PersistentTrainer):
 
     def judge(self, batch: dict, images: Tensor, valid: Tensor, target: Tensor) -> CueStatistics:
         """Score the masks of a batch by its cues."""
-        return cue_statistics(self.bare_network, images, valid, self.labels_of(batch["keys"]), target)
+        parts = self.parts_of(batch) if "boxes" in batch else None
+        return cue_statistics(self.bare_network, images, valid, self.labels_of(batch["keys"]), target, parts=parts)
 
     def on_validation_epoch_end(self, val_outputs: list[CueStatistics]) -> None:
         """Log the score from cues as what nnU-Net takes for its Dice, and all parts of it."""

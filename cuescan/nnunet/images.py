@@ -11,8 +11,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cuescan.cues.language import Turn
-from cuescan.training.augmentation import Augmentation
+from cuescan.training.augmentation import Augmentation, turned
 from cuescan.training.padding import centred_slices, padding_mask
+from cuescan.training.parts import CaseParts
 
 Address = tuple[int, int, int]
 """(epoch, position in the epoch, number of the case)."""
@@ -35,7 +36,9 @@ class WholeImages(Dataset):
     An item has ``data`` (C, H, W) float32, ``valid`` (1, H, W) bool and ``keys``, the case; for cues that speak of
     places also ``shape`` (2,), height and width of the raw image, ``crop`` (4,), left, top, right, bottom of what
     preprocessing kept of it, as shares, and ``turn`` (3,) bool, how it was then turned. Only if ``masks`` is set it has
-    ``target`` (1, H, W) int64, -1 where padded, for scores: a training item never carries a dense mask.
+    ``target`` (1, H, W) int64, -1 where padded: of the training items only those of a trainer that learns from masks
+    carry one. Only if ``parts`` is given it has ``boxes`` (N, 4) and ``box_labels`` (N, K), float32
+    (:class:`cuescan.training.parts.Parts`).
 
     Args:
         source: nnU-Net's data set of preprocessed cases.
@@ -46,6 +49,7 @@ class WholeImages(Dataset):
         may_turn: for every case whether it may be mirrored and turned.
         may_stain: for every case whether its colours may change.
         masks: add the reference masks.
+        parts: of the cases, where cues label parts of images.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class WholeImages(Dataset):
         may_turn: Sequence[bool] = (),
         may_stain: Sequence[bool] = (),
         masks: bool = False,
+        parts: CaseParts | None = None,
     ):
         self.source = source
         self.cases = list(cases)
@@ -65,7 +70,7 @@ class WholeImages(Dataset):
         self.seed = seed
         self.augmentation = augmentation
         self.may_turn, self.may_stain = list(may_turn), list(may_stain)
-        self.masks = masks
+        self.masks, self.parts = masks, parts
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -75,6 +80,7 @@ class WholeImages(Dataset):
         case = self.cases[number]
         data, target, _, properties = self.source.load_case(case)
         image, turn = np.asarray(data[:], dtype=np.float32)[:, 0], Turn()
+        size = image.shape[1:]
         if self.augmentation is not None:
             generator = np.random.default_rng([self.seed, epoch, position])
             image, turn = self.augmentation(image, generator, self.may_turn[number], self.may_stain[number])
@@ -93,8 +99,11 @@ class WholeImages(Dataset):
         if self.masks:
             reference = np.full((1, *self.patch_size), -1, dtype=np.int64)
             # nnU-Net marks black surroundings, which belong to the background, with -1
-            reference[:, rows, columns] = np.maximum(np.asarray(target[:])[:, 0], 0)
+            reference[:, rows, columns] = turned(np.maximum(np.asarray(target[:])[:, 0], 0), turn)
             item["target"] = torch.from_numpy(reference)
+        if self.parts is not None:
+            found = self.parts(case, shape, crop, size, turn, (rows.start, columns.start))
+            item["boxes"], item["box_labels"] = (torch.from_numpy(values) for values in found)
         return item
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from cuescan.losses import DeepContrastLoss
 from cuescan.networks import PathMamba
 from cuescan.nnunet import refusals
-from cuescan.nnunet.weak_trainer import WeakTrainer
+from cuescan.nnunet.trunk_rate_trainer import TrunkRateTrainer
 from cuescan.training.network_arguments import path_mamba_arguments
 from cuescan.training.network_building import build_loss
-from cuescan.training.schedule import cosine_factor, rate_groups
 
 LOADED_TRUNK = {"context": 2}
 """The network's arguments in our recipe where the trunk's weights are loaded; on random weights they cost accuracy."""
 
 
-class PathMambaTrainer(WeakTrainer):
+class PathMambaTrainer(TrunkRateTrainer):
     """Trains PathMamba from image-level labels with the deep contrast supervised loss (MICCAI 2024).
 
     ``CUESCAN_RECIPE=paper`` restores the paper's recipe: the loss of its Eq. 4 and Adam with a fixed learning rate of
@@ -27,6 +25,7 @@ class PathMambaTrainer(WeakTrainer):
     """
 
     network_class = PathMamba
+    learns_from_parts = True
     recipe = {
         "lr": 1e-3,
         "trunk_rate": 0.1,
@@ -47,21 +46,7 @@ class PathMambaTrainer(WeakTrainer):
 
     def check_cues(self) -> None:
         """Refuse training cases of which no label is stated."""
-        refusals.check_image_labels(self.cues, self.training_cases, self.cue_path)
-
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, None]:
-        """Adam; a trunk whose weights were loaded may learn more slowly than what is new."""
-        rate = self.options.trunk_rate if self.options.trunk is not None else 1.0
-        groups = rate_groups(self.network, lambda weight: rate if weight.startswith("trunk.") else 1.0)
-        return torch.optim.Adam(groups, self.initial_lr, weight_decay=self.weight_decay), None
-
-    def on_train_epoch_start(self) -> None:
-        """Set the learning rates of the epoch."""
-        cosine = self.options.schedule == "cosine"
-        factor = cosine_factor(self.current_epoch, self.num_epochs) if cosine else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = factor * group.get("factor", 1.0) * self.initial_lr
-        super().on_train_epoch_start()
+        refusals.check_image_labels(self.cues, self.training_cases, self.cue_path, parts=True)
 
     def _build_loss(self) -> nn.Module:
         network = self.bare_network

@@ -113,14 +113,21 @@ def check_patch(
         )
 
 
-def check_image_labels(cues: Cues, cases: Iterable[str], source: Path) -> None:
+def check_image_labels(cues: Cues, cases: Iterable[str], source: Path, parts: bool = False) -> None:
     """Refuse cases of which no label is stated, for networks that learn from nothing else.
+
+    Args:
+        cues: of the data set.
+        cases: to check.
+        source: the file of the cues.
+        parts: labels of parts of an image count too.
 
     Raises:
         UserError: names the first such case.
     """
     for case in sorted(cases):
-        if np.isnan(cues.label_vector(case)).all():
+        stated = [cues.label_vector(case), *(cues.parts(case)[1] if parts else ())]
+        if np.isnan(stated).all():
             raise UserError(
                 f"{source}: case '{case}' states no label, but this network learns from labels only; state one, or "
                 "take the case out of splits_final.json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cuescan.nnunet.options import TrainingOptions
 from cuescan.training import provenance
 from cuescan.training.augmentation import Augmentation
 from cuescan.training.network_building import build_network
+from cuescan.training.parts import CaseParts
 from cuescan.training.weight_average import WeightAverage
 
 
@@ -40,6 +41,10 @@ class WeakTrainer(EpochTrainer):
     """Defaults of options, where they are not those of :class:`TrainingOptions`."""
     paper_recipe: Mapping[str, Any] | None = None
     """The same of the network's paper, for ``CUESCAN_RECIPE=paper``; None if ``recipe`` is that."""
+    learns_from_parts = False
+    """Whether the loss takes labels of parts of images."""
+    learns_from_masks = False
+    """Whether the loss takes what ``labelsTr`` holds."""
 
     def __init__(
         self,
@@ -195,8 +200,11 @@ class WeakTrainer(EpochTrainer):
             Augmentation(patch, self.unit_range, options.stain_jitter),
             [self.may_turn(case) for case in self.training_cases],
             [self.may_stain(case) for case in self.training_cases],
+            masks=self.learns_from_masks,
+            parts=self.case_parts(self.training_cases),
         )
-        validation = WholeImages(source, self._scored_cases(), patch, masks=True)
+        scored_cases = self._scored_cases()
+        validation = WholeImages(source, scored_cases, patch, masks=True, parts=self.case_parts(scored_cases))
         rank = self.local_rank
         share = min(self.batch_size, math.ceil(len(training) / self.world))
         passes = math.ceil(len(training) / (share * self.world))
@@ -216,6 +224,11 @@ class WeakTrainer(EpochTrainer):
             endless_batches(training, ordered, options.workers, pin),
             endless_batches(validation, scored, options.workers, pin),
         )
+
+    def case_parts(self, cases: Sequence[str]) -> CaseParts | None:
+        """Labels of parts of the images, if the network learns from such and any case has some."""
+        known = self.learns_from_parts and any(cue.parts for cue in self.cues.cues.values())
+        return CaseParts(self.cues, cases) if known else None
 
     def _scored_cases(self) -> list[str]:
         cases = sorted(self.validation_cases)

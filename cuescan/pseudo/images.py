@@ -37,6 +37,12 @@ class Part:
     window: tuple[slice, slice]
     stated: np.ndarray
 
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom and right, as cues have them."""
+        rows, columns = self.window
+        return rows.start, columns.start, rows.stop, columns.stop
+
 
 @dataclass(frozen=True)
 class Unlabelled:

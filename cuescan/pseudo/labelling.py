@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cuescan.cues import Cue, Cues, write_cues
+from cuescan.cues import Part as StatedPart
 from cuescan.cues.writing import write_json
 from cuescan.data.images import Header
 from cuescan.data.pixel_files import PixelFiles
@@ -169,13 +170,18 @@ def _write_cues(task: Task, images: Sequence[Unlabelled], path: Path) -> None:
     """Write the labels of the new cases, no sentence; nothing where one of them states no label."""
     if any(np.isnan(image.stated).all() for image in images):
         return
+
+    def named(stated: np.ndarray) -> dict[str, int | None]:
+        pairs = zip(task.cues.classes, stated, strict=True)
+        return {name: None if np.isnan(value) else int(value) for name, value in pairs}
+
     cues = {
-        image.name: Cue({
-            name: None if np.isnan(value) else int(value)
-            for name, value in zip(task.cues.classes, image.stated, strict=True)
-        })
+        image.name: Cue(
+            named(image.stated),
+            parts=tuple(StatedPart(part.box, named(part.stated)) for part in image.parts),
+        )
         for image in images
-    }  # fmt: skip
+    }
     write_cues(Cues(task.cues.classes, task.cues.background, cues), path)
 
 

@@ -30,7 +30,9 @@ from torch.nn import functional
 from cuescan.evaluation.confusion import ConfusionMatrix
 from cuescan.evaluation.labels import Labels
 from cuescan.evaluation.scores import scores
+from cuescan.losses.parts import denied, part_means
 from cuescan.networks.places import ellipse_depth
+from cuescan.training.parts import Parts
 
 LEAST_SHARE = 0.01
 """A present class with a smaller share of the image's pixels counts as vanished."""
@@ -121,6 +123,22 @@ def against_boxes(mask: Tensor, valid: Tensor, labels: Tensor, place: Tensor) ->
     return confusion(torch.where(inside, stated_ellipses(place, labels, inside), -1), mask, number)
 
 
+def part_statistics(mask: Tensor, inside: Tensor, parts: Parts) -> CueStatistics:
+    """Leak and vanish of masks (B, H, W) by labels of parts: a class is denied where any part denies it."""
+    size = mask.shape[1:]
+    classes = torch.arange(1, parts.labels.shape[2] + 1, device=mask.device)
+    masks = mask[:, None] == classes[:, None, None]
+    forbidden = denied(parts.boxes, parts.labels, size, size) & inside[:, None]
+    areas = part_means(masks.float(), parts.boxes, size)
+    present = parts.labels == 1
+    return CueStatistics(
+        leaked=int((masks & forbidden).sum()),
+        judged=int(forbidden.any(1).sum()),
+        vanished=int((areas < LEAST_SHARE)[present].sum()),
+        present=int(present.sum()),
+    )
+
+
 @torch.no_grad()
 def cue_statistics(
     network: Callable[[Tensor], Tensor],
@@ -129,6 +147,7 @@ def cue_statistics(
     labels: Tensor,
     target: Tensor | None = None,
     place: Tensor | None = None,
+    parts: Parts | None = None,
 ) -> CueStatistics:
     """Judge the masks of one batch.
 
@@ -139,6 +158,7 @@ def cue_statistics(
         labels: (B, K) float: 1 present, 0 absent, nan not stated.
         target: (B, 1, H, W) reference masks for the dense scores; labels above K are left out.
         place: (B, K, R, 6) what the sentences state (:func:`cuescan.networks.places.rasterise`).
+        parts: labelled parts of the images, which then count for leak and vanish instead of the images.
     """
     logits = network(images).float()
     number = logits.shape[1]
@@ -147,12 +167,15 @@ def cue_statistics(
     pixels = inside.sum((1, 2))
     areas = torch.stack([((mask == label) & inside).sum((1, 2)) for label in range(1, number)], 1)
     absent, present = labels == 0, labels == 1
-    statistics = CueStatistics(
-        leaked=int(areas[absent].sum()),
-        judged=int(pixels[absent.any(1)].sum()),
-        vanished=int((areas < LEAST_SHARE * pixels[:, None])[present].sum()),
-        present=int(present.sum()),
-    )
+    if parts is None:
+        statistics = CueStatistics(
+            leaked=int(areas[absent].sum()),
+            judged=int(pixels[absent.any(1)].sum()),
+            vanished=int((areas < LEAST_SHARE * pixels[:, None])[present].sum()),
+            present=int(present.sum()),
+        )
+    else:
+        statistics = part_statistics(mask, inside, parts)
     kept = torch.where(inside, mask, -1)
     for kind, changed in views(network, images):
         counts = confusion(kept, changed.argmax(1), number)

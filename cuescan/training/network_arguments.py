@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cuescan.encoders import encoder_sizes
 from cuescan.networks import PathMamba, TIFCMamba, trunk_arguments
+from cuescan.networks.trunk_unet import TrunkUNet
 from cuescan.training.network_building import NATURAL_SPREAD, check_names, natural_statistics
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ def path_mamba_arguments(
         **given,
         "trunk": trunk_input(trunk, channels, unit_range) | given.get("trunk", {}),
     }
+
+
+def trunk_unet_arguments(
+    channels: int, unit_range: bool, trunk: str | None, image_scale: float, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """TrunkUNet's arguments; ``given`` ones override what follows from the data.
+
+    Raises:
+        UserError: a given argument that TrunkUNet does not take.
+    """
+    check_names(given, TrunkUNet, VARIABLE)
+    sees = trunk_input(trunk, channels, unit_range)
+    return {"image_scale": image_scale, **given, "trunk": sees | given.get("trunk", {})}
 
 
 def rival_arguments(

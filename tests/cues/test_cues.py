@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cuescan.cues import Cue, Cues, check_cues, parse_cues, read_cues, write_cues
+from cuescan.cues import Cue, Cues, Part, check_cues, parse_cues, read_cues, write_cues
 from cuescan.cues.writing import cues_document
 from cuescan.errors import UserError
 from cuescan.share import share_path
@@ -30,7 +30,9 @@ class_names = st.lists(
 def all_cues(draw: st.DrawFn) -> Cues:
     classes = draw(class_names)
     labels = st.dictionaries(st.sampled_from(classes), st.sampled_from([0, 1, None]))
-    cue = st.builds(Cue, labels, st.none() | words).filter(lambda c: c.states_something)
+    box = st.tuples(*[st.integers(0, 50)] * 2, *[st.integers(51, 99)] * 2)
+    parts = st.lists(st.builds(Part, box, labels), max_size=3).map(tuple)
+    cue = st.builds(Cue, labels, st.none() | words, parts).filter(lambda c: c.states_something)
     return Cues(tuple(classes), draw(st.booleans()), draw(st.dictionaries(words, cue, max_size=4)))
 
 
@@ -75,6 +77,15 @@ def test_label_vector_has_nan_where_nothing_is_stated() -> None:
     np.testing.assert_array_equal(vector, [1, 0, np.nan, np.nan])
 
 
+def test_parts_are_arrays_too() -> None:
+    parts = (Part((0, 8, 16, 24), {"a": 1}), Part((0, 0, 9, 9), {"b": 0, "a": None}))
+    boxes, labels = Cues(("a", "b"), cues={"x": Cue(parts=parts)}).parts("x")
+    assert boxes.tolist() == [[0, 8, 16, 24], [0, 0, 9, 9]]
+    np.testing.assert_array_equal(labels, np.array([[1, np.nan], [np.nan, 0]], np.float32))
+    boxes, labels = Cues(("a", "b"), cues={"x": Cue({"a": 1})}).parts("x")
+    assert boxes.shape == (0, 4) and labels.shape == (0, 2)
+
+
 def test_background_defaults_to_true(tmp_path: Path) -> None:
     assert read_cues(write(tmp_path, document())).background is True
     assert read_cues(write(tmp_path, document(background=False))).background is False
@@ -114,15 +125,38 @@ BAD = {
         "case 'case_1': the sentence is empty; write one or leave 'text' out",
     ),
     "text of another type": (document(cues={"case_1": {"text": [SECRET]}}), "case 'case_1': 'text' must be a string"),
-    "misspelt text": (document(cues={"case_1": {"txt": SECRET}}), "unknown key 'txt' (known: labels, text), did you"),
+    "misspelt text": (
+        document(cues={"case_1": {"txt": SECRET}}),
+        "unknown key 'txt' (known: labels, text, parts), did you",
+    ),
     "nothing stated": (
         document(cues={"case_1": {"labels": {"tumour": None}}}),
         "case 'case_1': no label is stated and there is no sentence",
     ),
     "empty cue": (document(cues={"case_1": {}}), "case 'case_1': no label is stated"),
     "cue as a list": (document(cues={"case_1": [SECRET]}), "case 'case_1': must be a JSON object"),
+    "parts no list": (document(cues={"case_1": {"parts": {}}}), "case 'case_1': 'parts' must be a list"),
+    "part without box": (
+        document(cues={"case_1": {"parts": [{"labels": {"tumour": 1}}]}}),
+        "case 'case_1': parts: 'box' must be four whole numbers: top, left, bottom and right",
+    ),
+    "part of nothing": (
+        document(cues={"case_1": {"parts": [{"box": [8, 0, 8, 9], "labels": {"tumour": 1}}]}}),
+        "case 'case_1': a part has the box [8, 0, 8, 9], which is no rectangle of the image",
+    ),
+    "unknown class of a part": (
+        document(cues={"case_1": {"parts": [{"box": [0, 0, 8, 9], "labels": {"tumor": 1}}]}}),
+        "case 'case_1': unknown class 'tumor' (classes: tumour, stroma), did you mean 'tumour'?",
+    ),
+    "part that states nothing": (
+        document(cues={"case_1": {"parts": [{"box": [0, 0, 8, 9], "labels": {"tumour": None}}]}}),
+        "case 'case_1': no label is stated",
+    ),
     "empty case name": (document(cues={" ": {"text": "x"}}), "a cue has an empty case name"),
 }
+
+
+BEYOND_THE_SCHEMA = ("unknown class", "unknown class of a part", "part of nothing")
 
 
 @pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD)
@@ -137,7 +171,7 @@ def test_bad_content_is_named_with_file_and_remedy(tmp_path: Path, content: dict
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("content", [content for name, (content, _) in BAD.items() if name != "unknown class"])
+@pytest.mark.parametrize("content", [content for name, (content, _) in BAD.items() if name not in BEYOND_THE_SCHEMA])
 def test_the_schema_rejects_what_the_reader_rejects(schema: dict, content: dict) -> None:
     assert not jsonschema.Draft202012Validator(schema).is_valid(content)
 

@@ -1,0 +1,89 @@
+"""Labels of parts of an image, brought to where the parts lie in what a network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from cuescan.cues import Cues
+from cuescan.cues.language import Turn
+from cuescan.errors import UserError
+
+
+class Parts(NamedTuple):
+    """Labelled rectangles of a batch of images.
+
+    ``boxes`` (B, N, 4) float, top, left, bottom and right in pixels of the batch's images; ``labels`` (B, N, K) float:
+    1 present, 0 absent, nan not stated. An image with fewer parts than N has empty boxes without a label.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+
+
+class CaseParts:
+    """The parts of each case, as many for each; a case without any is a part as a whole.
+
+    Args:
+        cues: of the data set.
+        cases: names of the cases.
+    """
+
+    def __init__(self, cues: Cues, cases: Sequence[str]) -> None:
+        self.cues = cues
+        self.number = max([1, *(len(cues.cues[case].parts) for case in cases)])
+
+    def __call__(
+        self,
+        case: str,
+        raw: Sequence[int],
+        crop: Sequence[float],
+        size: Sequence[int],
+        turn: Turn,
+        corner: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) and labels (N, K) of a case in the padded image, float32.
+
+        Args:
+            case: its name.
+            raw: height and width of the raw image, which the cues speak of.
+            crop: left, top, right and bottom of what preprocessing kept of it, as shares.
+            size: height and width of that after resampling.
+            turn: what was then done to it.
+            corner: row and column of the turned image in the patch.
+
+        Raises:
+            UserError: a part reaches beyond the image.
+        """
+        boxes, labels = self.cues.parts(case)
+        if not len(boxes):
+            boxes, labels = np.array([[0, 0, *raw]]), self.cues.label_vector(case)[None]
+        if (boxes.max(0)[2:] > raw).any():
+            raise UserError(
+                f"cues.json: case '{case}': a part reaches beyond the image, which has {raw[0]} rows and {raw[1]} "
+                "columns; correct its box"
+            )
+        left, top, right, bottom = crop
+        start = np.array([top, left] * 2) * np.array([*raw] * 2)
+        scale = np.array([*size] * 2) / (np.array([bottom - top, right - left] * 2) * np.array([*raw] * 2))
+        moved = np.clip((boxes - start) * scale, 0, [*size] * 2)
+        moved = turned_boxes(moved, turn, size) + np.array([*corner] * 2)
+        full = np.zeros((self.number, 4), np.float32), np.full((self.number, labels.shape[1]), np.nan, np.float32)
+        full[0][: len(boxes)], full[1][: len(boxes)] = moved, labels
+        return full
+
+
+def turned_boxes(boxes: np.ndarray, turn: Turn, size: Sequence[int]) -> np.ndarray:
+    """Boxes (N, 4) of an image of ``size`` (height, width), in the image that is transposed and then mirrored."""
+    top, left, bottom, right = boxes.T
+    height, width = size
+    if turn.transpose:
+        top, left, bottom, right, height, width = left, top, right, bottom, width, height
+    if turn.flip_rows:
+        top, bottom = height - bottom, height - top
+    if turn.flip_columns:
+        left, right = width - right, width - left
+    return np.stack([top, left, bottom, right], 1)
