@@ -74,7 +74,7 @@ class TrunkUNet(nn.Module):
         self.trunk = ResNetTrunk(in_channels, **{"stages": 4, **(trunk or {})})
         if self.trunk.layer3 is None:
             raise ValueError("trunk: stages must be 4, got 3")
-        self.coarse = nn.Sequential(nn.Conv2d(1024, width, 1), nn.GroupNorm(NORM_GROUPS, width), nn.ReLU())
+        self.coarse = nn.Sequential(nn.Conv2d(1024, width, 1, bias=False), nn.GroupNorm(NORM_GROUPS, width), nn.ReLU())
         self.context = nn.Sequential(_block(width, width, 2), _block(width, width, 4))
         self.project_middle, self.middle = nn.Conv2d(512, width, 1), _block(width, width)
         self.reduce, self.project_fine, self.fine = (

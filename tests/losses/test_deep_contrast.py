@@ -258,3 +258,40 @@ def test_half_precision_maps_stay_finite_with_absence_per_pixel(exclusive: bool)
 def test_absent_is_checked() -> None:
     with pytest.raises(ValueError, match="absent must be pooled or pixels, got 'each'"):
         DeepContrastLoss(absent="each")
+
+
+@pytest.mark.parametrize("absent", ["pooled", "pixels"])
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_part_as_large_as_the_image_says_what_the_image_says(absent, exclusive):
+    loss = DeepContrastLoss(absent=absent, exclusive=exclusive, background=False, consistency=1)
+    labels, valid = torch.tensor([[1.0, 0, 0], [1, 1, 0]]), torch.ones(2, 1, 32, 32, dtype=torch.bool)
+    ours, theirs = random_maps(), random_maps()
+    boxes = torch.tensor([[[0.0, 0, 32, 32]]] * 2)
+    found, expected = loss(ours, labels[:, None], valid, boxes), loss(theirs, labels, valid)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    for one, other in zip(leaves(ours), leaves(theirs), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_parts_are_pooled_by_themselves():
+    """Two halves with labels of their own, as two images would have."""
+    loss = DeepContrastLoss(deep=False, xi=0)
+    patch = 2 * torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels, valid = torch.tensor([[[1.0, 0], [NAN, 1]]]), torch.ones(1, 1, 32, 32, dtype=torch.bool)
+    boxes = torch.tensor([[[0.0, 0, 32, 16], [0, 16, 32, 32]]])
+    found = loss(PathMambaMaps(None, patch, []), labels, valid, boxes)
+    halves = PathMambaMaps(None, torch.cat([patch[..., :4], patch[..., 4:]]), [])
+    torch.testing.assert_close(found, DeepContrastLoss(deep=False, xi=0)(halves, labels[0]))
+
+
+def test_a_pixel_pays_for_what_any_part_denies():
+    loss = DeepContrastLoss(deep=False, absent="pixels", exclusive=True, background=False)
+    patch = torch.zeros(1, 2, 8, 8, requires_grad=True)
+    labels, valid = torch.tensor([[[1.0, 1], [1, 0]]]), torch.ones(1, 1, 32, 32, dtype=torch.bool)
+    boxes = torch.tensor([[[0.0, 0, 32, 32], [0, 16, 32, 32]]])
+    loss(PathMambaMaps(None, patch, []), labels, valid, boxes).backward()
+    assert (patch.grad[0, 1, :, 4:] > patch.grad[0, 1, :, :4].max()).all()
+    with pytest.raises(ValueError, match="valid must be given with boxes"):
+        loss(PathMambaMaps(None, patch, []), labels, None, boxes)

@@ -94,6 +94,22 @@ def test_glas_crops_and_labels(glas_download: Path, tmp_path: Path) -> None:
         assert patients[0] & patients[1] == set()
 
 
+def test_glas_keeps_images_whole_with_the_labels_of_their_crops(glas_download: Path, tmp_path: Path) -> None:
+    crops = written("glas", glas_download, "--folds", 3, "--output", tmp_path / "crops")
+    whole = written("glas", glas_download, "--folds", 3, "--output", tmp_path / "whole", "--whole")
+    told = json.loads((crops / "cues.json").read_text())["cues"]
+    found = json.loads((whole / "cues.json").read_text())["cues"]
+    assert sum(len(cue["parts"]) for cue in found.values()) == len(told)
+    for image, cue in found.items():
+        for part in cue["parts"]:
+            top, left, bottom, right = part["box"]
+            assert part["labels"] == told[f"{image}_y{top:04d}_x{left:04d}"]["labels"]
+            assert (bottom - top, right - left) == (112, 112)
+        for name, value in cue["labels"].items():
+            assert value == max(part["labels"][name] for part in cue["parts"])
+    assert {path.stem.removesuffix("_0000") for path in (whole / "imagesTr").iterdir()} == set(found)
+
+
 def test_glas_holds_out_whole_images_of_whole_patients(glas_download: Path, tmp_path: Path) -> None:
     folder = written("glas", glas_download, "--folds", 2, "--output", tmp_path / "raw", "--hold-out", 0.3)
     held = names(folder / "labelsTs")

@@ -60,10 +60,10 @@ def test_images_are_labelled_by_folds_that_saw_none_of_their_crops(label, slides
 def test_a_class_is_present_if_any_crop_has_it_and_absent_if_all_deny_it(label, slides):
     folder, _ = label("--images", str(slides), "--keep", "1")
     cues = json.loads((folder / "cues.json").read_text())["cues"]
-    assert cues["slide_0"] == {"labels": {"square": 1, "stripe": 1}}
-    assert cues["slide_1"] == {"labels": {"square": 0, "stripe": 1}}
-    assert cues["slide_3"] == {"labels": {"square": 0, "stripe": None}}
-    assert cues["slide_4"] == {"labels": {"square": 1, "stripe": 0}}
+    assert cues["slide_0"]["labels"] == {"square": 1, "stripe": 1}
+    assert cues["slide_1"]["labels"] == {"square": 0, "stripe": 1}
+    assert cues["slide_3"]["labels"] == {"square": 0, "stripe": None}
+    assert cues["slide_4"]["labels"] == {"square": 1, "stripe": 0}
     assert not (masks_of(folder / "labelsTr")["slide_1"] == 1).any()
 
 
@@ -126,3 +126,15 @@ def test_cases_that_are_no_crops_are_refused(refused, place):
 )
 def test_names_of_crops(case, corner):
     assert crop_corner(case) == corner
+
+
+def test_crops_stay_in_the_cues_as_labelled_parts(label, slides, place):
+    folder, _ = label("--images", str(slides))
+    told = json.loads((place.source / "cues.json").read_text())["cues"]
+    found = json.loads((folder / "cues.json").read_text())["cues"]
+    for image, cue in found.items():
+        for part in cue["parts"]:
+            top, left, bottom, right = part["box"]
+            assert part["labels"] == told[f"{image}_y{top:04d}_x{left:04d}"]["labels"]
+            assert (bottom - top, right - left) == (SIZE, SIZE)
+    assert sum(len(cue["parts"]) for cue in found.values()) == len(told)

@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, jaccard_score
 
 from cuescan.training import cue_score
 from cuescan.training.cue_score import CueStatistics, against_boxes, components, cue_statistics
+from cuescan.training.parts import Parts
 
 NAN = math.nan
 
@@ -187,3 +188,18 @@ def test_padding_counts_for_no_statement():
     rows, columns = np.mgrid[:64, :64] + 0.5
     ellipse = ((rows - 32) / 32) ** 2 + ((columns - 16) / 16) ** 2 <= 1
     assert found["statement"] == pytest.approx(ellipse[inside].mean())
+
+
+def test_parts_are_judged_by_themselves():
+    """The first class fills the left half, the second the right one."""
+    network, images = masks_network(torch.as_tensor(halves(1, 2)))
+    valid = torch.ones_like(images, dtype=torch.bool)
+
+    def judge(boxes, labels):
+        parts = Parts(torch.tensor([boxes]).float(), torch.tensor([labels]))
+        return components(cue_statistics(network, images, valid, torch.tensor([[NAN, NAN]]), parts=parts))
+
+    left, right = [0, 0, 64, 32], [0, 32, 64, 64]
+    assert judge([left, right], [[1.0, 0.0], [0.0, 1.0]])["leak"] == 0
+    assert judge([left, right], [[0.0, NAN], [0.0, 1.0]])["leak"] == 0.5
+    assert judge([left, [0, 16, 64, 64]], [[1.0, 1.0], [1.0, 1.0]])["vanish"] == 0.25
