@@ -20,6 +20,8 @@ RESIDUAL = {f"nnUNetPlannerResEnc{size}": f"nnUNetResEncUNet{size}Plans" for siz
 """nnU-Net's planners of residual encoders, and the plans that each writes."""
 STAGE_KEYS = ("trainer", "planner", "options", "minutes", "images", "supervision", "published")
 SECOND_KEYS = (*STAGE_KEYS, "name", "folds", "label_folds", "keep", "seen")
+BY_TIME = ("SupervisedTrainer", "OEEMTrainer")
+"""Trainers that last ``CUESCAN_MINUTES``."""
 LABELS, MASKS = "labels", "masks"
 
 
@@ -32,7 +34,7 @@ class Stage:
         planner: one of :data:`RESIDUAL`, or None for the plans of ``cuescan plan``.
         options: ``CUESCAN_*`` options of this training alone.
         minutes: length of a training by time; None: by the budget.
-        whole: train on whole images that are put together from their crops.
+        whole: train on whole images that are put together from their crops, which are then labelled parts.
         on_masks: learns from masks (drawn ones, or pseudo-labels), not from image-level labels.
         published: name of the method in ``published.json`` whose numbers stand beside it.
     """
@@ -53,7 +55,7 @@ class Stage:
     @property
     def timed(self) -> bool:
         """Whether the trainer stops after ``CUESCAN_MINUTES``."""
-        return self.on_masks and not self.trainer.startswith("nnUNetTrainer")
+        return self.on_masks and self.trainer in BY_TIME
 
     def identity(self) -> dict[str, Any]:
         """What decides the training; what it is called and compared with does not."""
@@ -160,14 +162,18 @@ def _stage(keys: Keys, on_masks: bool | None = None) -> Stage:
     images = keys.get("images", "as prepared")
     if images not in ("as prepared", "whole"):
         raise UserError(f"{keys.where}: images is {images!r} but must be 'whole', or left out")
-    by_name = MASKS if trainer in ("SupervisedTrainer", "OEEMTrainer") or trainer.startswith("nnUNetT") else LABELS
+    by_name = MASKS if trainer in (*BY_TIME, "PretrainedTrainer") or trainer.startswith("nnUNetT") else LABELS
     supervision = keys.get("supervision", by_name)
     if supervision not in (LABELS, MASKS):
         raise UserError(f"{keys.where}: supervision is {supervision!r} but must be {LABELS} or {MASKS}")
     masks = supervision == MASKS if on_masks is None else on_masks
-    if (planner or images == "whole") and not masks:
-        what = "planner" if planner else "images"
-        raise UserError(f"{keys.where}: {what} is for trainers that learn from masks; remove it")
+    if planner and not masks:
+        raise UserError(f"{keys.where}: planner is for trainers that learn from masks; remove it")
+    if images == "whole" and not masks and trainer != "PathMambaTrainer":
+        raise UserError(
+            f"{keys.where}: images: whole is for PathMambaTrainer, which learns from labels of parts, and for trainers "
+            "that learn from masks; remove it"
+        )
     return Stage(
         trainer, planner, keys.mapping("options"), keys.positive("minutes"), images == "whole", masks,
         keys.text("published"),

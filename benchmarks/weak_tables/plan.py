@@ -96,7 +96,7 @@ class Plan(DatasetSteps):
         dataset = self._dataset(f"{self.base.partition('_')[2]}-pseudo-{short_hash([told, seed, second.whole, tta])}")
         needs: tuple[str, ...] = tuple(training.steps.values())
         whole: tuple[str, ...] = ()
-        if second.whole:
+        if second.whole and not first.whole:
             images, joined = self._whole(("prepare",))
             needs, whole = (*needs, *joined), ("--images", str(self.raw / images / "imagesTr"))
         command = (

@@ -4,14 +4,15 @@
 
 Crops of 112 pixels show a network for dense masks little of what surrounds them, so a fully supervised bound is
 fairer on whole images. The crops must cover their image, as those of preprocessing/glas.py do. A class is present in
-an image where any crop has it, and absent where it is absent from every crop; folds keep their patients.
+an image where any crop has it, and absent where it is absent from every crop; what each crop states becomes the label
+of that part of the image, which PathMamba learns from. Folds keep their patients.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cuescan.commands.options import run_script
-from cuescan.cues import Cue, Cues, read_cues, write_cues
+from cuescan.cues import Cue, Cues, Part, read_cues, write_cues
 from cuescan.cues.reading import load_json
 from cuescan.cues.writing import write_json
 from cuescan.data.crops import crop_corner
@@ -70,11 +71,16 @@ def crops_by_image(source: Path) -> dict[str, dict[str, tuple[int, int]]]:
     return found
 
 
-def stated(cues: Cues, crops: list[str]) -> Cue:
-    """What the crops of an image state about it."""
+def stated(cues: Cues, crops: Mapping[str, tuple[int, int]], sizes: Mapping[str, tuple[int, int]]) -> Cue:
+    """What the crops of an image state about it and its parts; crops with their corners and sizes."""
+    parts = tuple(
+        Part((top, left, top + sizes[case][0], left + sizes[case][1]), cues.cues[case].labels)
+        for case, (top, left) in crops.items()
+    )
     labels = np.stack([cues.label_vector(case) for case in crops])
     values = np.where((labels == 1).any(0), 1, np.where((labels == 0).all(0), 0, -1))
-    return Cue({name: None if value < 0 else int(value) for name, value in zip(cues.classes, values, strict=True)})
+    told = {name: None if value < 0 else int(value) for name, value in zip(cues.classes, values, strict=True)}
+    return Cue(told, parts=parts)
 
 
 def join_dataset(source: Path, target: Path) -> Path:
@@ -106,7 +112,8 @@ def join_dataset(source: Path, target: Path) -> Path:
             files.write_mask(name, picture, mask, TRAINING)
         members = {name: frozenset(crops) for name, crops in groups.items()}
         write_json(splits_of(members, load_json(source / "splits_final.json")), new / "splits_final.json")
-        told = {name: stated(cues, list(crops)) for name, crops in sorted(groups.items())}
+        sizes = {case: read_header(images[f"{case}_0000"]).size for case in cues.cues}
+        told = {name: stated(cues, crops, sizes) for name, crops in sorted(groups.items())}
         write_cues(Cues(cues.classes, cues.background, told), new / "cues.json")
         write_json(_document(document, len(groups), partial), new / "dataset.json")
     return target

@@ -53,7 +53,7 @@ class Unlabelled:
         files: of its channels.
         members: the training cases that it consists of: itself, or the crops that were cut from it.
         stated: (K,) image-level labels: 1 present, 0 absent, nan not stated.
-        parts: the crops that were cut from it, if it is a whole image.
+        parts: the crops that were cut from it, if it is a whole image, or the parts that its cue labels.
     """
 
     name: str
@@ -81,9 +81,14 @@ def training_cases(folder: Path, dataset_json: Mapping[str, Any], cues: Cues, so
     check_cues(cues, files, source)
     check_images(list(files.values()), len(dataset_json["channel_names"]), dataset_json["file_ending"])
     return [
-        Unlabelled(case, tuple(map(Path, paths)), frozenset([case]), cues.label_vector(case))
+        Unlabelled(case, tuple(map(Path, paths)), frozenset([case]), cues.label_vector(case), _parts(cues, case))
         for case, paths in files.items()
     ]
+
+
+def _parts(cues: Cues, case: str) -> tuple[Part, ...]:
+    pairs = zip(*cues.parts(case), strict=True)
+    return tuple(Part((slice(top, bottom), slice(left, right)), labels) for (top, left, bottom, right), labels in pairs)
 
 
 def _files(folder: Path, dataset_json: Mapping[str, Any]) -> dict[str, list[str]]:

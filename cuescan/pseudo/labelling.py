@@ -168,7 +168,7 @@ def _write_labels(
 
 def _write_cues(task: Task, images: Sequence[Unlabelled], path: Path) -> None:
     """Write the labels of the new cases, no sentence; nothing where one of them states no label."""
-    if any(np.isnan(image.stated).all() for image in images):
+    if any(np.isnan(image.stated).all() and not image.parts for image in images):
         return
 
     def named(stated: np.ndarray) -> dict[str, int | None]:

@@ -150,6 +150,18 @@ def test_the_last_fold_is_held_out(own, tmp_path):
     assert files(own) == ["cues.json", "dataset.json", "imagesTr", "labelsTr", "splits_final.json"]
 
 
+def test_crops_become_labelled_parts_of_whole_images(crops, tmp_path):
+    told = read_cues(crops[0] / "cues.json")
+    found = read_cues(join_dataset(crops[0], tmp_path / "Dataset601_Whole") / "cues.json")
+    parts = [
+        (f"{name}_y{part.box[0]:04d}_x{part.box[1]:04d}", part) for name in SIZES for part in found.cues[name].parts
+    ]
+    assert {case for case, _ in parts} == set(told.cues)
+    for case, part in parts:
+        top, left, bottom, right = part.box
+        assert (bottom - top, right - left) == (32, 32) and part.labels == told.cues[case].labels
+
+
 def test_test_images_are_taken_as_they_are(own, tmp_path):
     for kind in ("images", "labels"):
         first = files(own / f"{kind}Tr")[0]

@@ -102,6 +102,22 @@ def test_derived_data_sets_keep_their_numbers(tmp_path):
     assert [name[:10] for name in again.numbers.values()] == ["Dataset605", "Dataset601"]
 
 
+def test_whole_images_with_labels_of_parts(tmp_path):
+    (tmp_path / "data" / "glas").mkdir(parents=True)
+    second = {"trainer": "PretrainedTrainer", "images": "whole", "options": {"epochs": 7}}
+    made = plan(
+        tmp_path / "out", tmp_path / "data", data={"set": "glas"}, budget={"minutes": 5},
+        methods={"weak": {"trainer": "PathMambaTrainer", "images": "whole", "second_stage": second}},
+    )  # fmt: skip
+    (whole,) = [step.product.parent.name for step in made.steps.values() if step.name.endswith("/join")]
+    first, following = [step for step in made.steps.values() if step.fold]
+    assert first.command[1] == whole[7:10]
+    label = next(step for step in made.steps.values() if step.command[:2] == ("cuescan", "pseudo-label"))
+    assert word(label.command, "-d") == whole[7:10] and "--images" not in label.command
+    assert following.command[1] == word(label.command, "-o")
+    assert "CUESCAN_MINUTES" not in following.environment and following.environment["CUESCAN_EPOCHS"] == "7"
+
+
 def test_whole_images_for_masks(tmp_path):
     (tmp_path / "data" / "glas").mkdir(parents=True)
     second = {"trainer": "SupervisedTrainer", "images": "whole"}

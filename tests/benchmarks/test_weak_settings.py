@@ -93,6 +93,8 @@ def test_trainers_are_those_that_nnunet_finds():
          "but SupervisedTrainer learns from masks; remove second_stage"),
         ({"methods": {"a": {"trainer": "PathMambaTrainer", "planner": "nnUNetPlannerResEncM"}}},
          "planner is for trainers that learn from masks; remove it"),
+        ({"methods": {"a": {"trainer": "SCCAMTrainer", "images": "whole"}}},
+         "images: whole is for PathMambaTrainer, which learns from labels of parts, and for trainers that learn from"),
         ({"methods": {"a": {"trainer": "SupervisedTrainer", "planner": "ResEncM"}}},
          "planner is 'ResEncM' but must be one of nnUNetPlannerResEncM,"),
         ({"methods": {"a": {"trainer": "PathMambaTrainer",
