@@ -87,8 +87,11 @@ def training_cases(folder: Path, dataset_json: Mapping[str, Any], cues: Cues, so
 
 
 def _parts(cues: Cues, case: str) -> tuple[Part, ...]:
-    pairs = zip(*cues.parts(case), strict=True)
-    return tuple(Part((slice(top, bottom), slice(left, right)), labels) for (top, left, bottom, right), labels in pairs)
+    boxes, labels = cues.parts(case)
+    return tuple(
+        Part((slice(top, bottom), slice(left, right)), stated)
+        for (top, left, bottom, right), stated in zip(boxes.tolist(), labels, strict=True)
+    )
 
 
 def _files(folder: Path, dataset_json: Mapping[str, Any]) -> dict[str, list[str]]:

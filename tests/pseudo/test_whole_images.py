@@ -138,3 +138,21 @@ def test_crops_stay_in_the_cues_as_labelled_parts(label, slides, place):
             assert part["labels"] == told[f"{image}_y{top:04d}_x{left:04d}"]["labels"]
             assert (bottom - top, right - left) == (SIZE, SIZE)
     assert sum(len(cue["parts"]) for cue in found.values()) == len(told)
+
+
+def test_parts_that_cues_label_deny_pixels_and_are_kept(label, place):
+    """No crops here: the training cases themselves have labelled parts."""
+    cues = json.loads((place.source / "cues.json").read_text())
+    parts = [
+        {"box": [0, 0, SIZE, 24], "labels": {"square": 0, "stripe": 0}},
+        {"box": [0, 0, SIZE, SIZE], "labels": {"square": 1}},
+    ]
+    cues["cues"]["case_001"]["labels"] = {"square": 1, "stripe": None}
+    cues["cues"]["case_001"]["parts"] = parts
+    for path in (place.source, place.splits.parent):
+        tiny.write(path / "cues.json", cues)
+    folder, _ = label("--keep", "1")
+    mask = masks_of(folder / "labelsTr")["case_001"]
+    assert (mask[:, :24] == 0).all(), "both classes are denied in the left half"
+    found = json.loads((folder / "cues.json").read_text())["cues"]["case_001"]["parts"]
+    assert found[0] == parts[0] and found[1]["labels"]["square"] == 1
