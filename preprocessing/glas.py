@@ -59,8 +59,8 @@ def read_patients(source: Path) -> dict[str, str]:
 def training(image: Annotated, entry: Entry, patient: str, uncut: bool) -> Iterator[Sample]:
     """The labelled crops of one training image, or the image with its crops as labelled parts."""
     pixels, mask = read_picture(image.image).pixels, read_mask(image.mask, entry.mask_values)
-    told = (image.name, pixels, mask, entry.classes, LEAST_SHARE, patient, SIZE, STRIDE)
-    yield from [whole_sample(*told)] if uncut else crop_samples(*told)
+    cut = crop_samples(image.name, pixels, mask, entry.classes, LEAST_SHARE, patient, SIZE, STRIDE)
+    yield from [whole_sample(image.name, pixels, mask, cut)] if uncut else cut
 
 
 def whole(image: Annotated, entry: Entry) -> Iterator[Sample]:

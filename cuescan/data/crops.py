@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -52,48 +52,29 @@ def crop_samples(
     Raises:
         UserError: the image is smaller than a crop.
     """
-    for y, x in crop_corners(name, mask.shape, size, stride):
+    height, width = mask.shape
+    if min(height, width) < size:
+        raise UserError(f"case '{name}': {width} x {height} pixels is less than a crop of {size}; remove the case")
+    for y, x in itertools.product(crop_starts(height, size, stride), crop_starts(width, size, stride)):
         window = np.s_[y : y + size, x : x + size]
         part = np.ascontiguousarray(mask[window])
         picture = Picture(np.ascontiguousarray(pixels[window]))
         yield Sample(f"{name}_y{y:04d}_x{x:04d}", picture, part, presence(part, classes, least_share), group)
 
 
-def whole_sample(
-    name: str,
-    pixels: np.ndarray,
-    mask: np.ndarray,
-    classes: Sequence[str],
-    least_share: float,
-    group: str | None,
-    size: int,
-    stride: int,
-) -> Sample:
-    """The whole image, its crops as labelled parts: the same labels as :func:`crop_samples` gives, same arguments.
+def whole_sample(name: str, pixels: np.ndarray, mask: np.ndarray, crops: Iterable[Sample]) -> Sample:
+    """The whole image, with what its crops (:func:`crop_samples`) state as labels of its parts.
 
     A class is present in the image where any crop has it, absent where all deny it.
-
-    Raises:
-        UserError: the image is smaller than a crop.
     """
-    parts = [
-        Part((y, x, y + size, x + size), presence(mask[y : y + size, x : x + size], classes, least_share).labels)
-        for y, x in crop_corners(name, mask.shape, size, stride)
-    ]
-    labels = {each: int(any(part.labels[each] for part in parts)) for each in classes}
+    parts, group = [], None
+    for crop in crops:
+        _, y, x = crop_corner(crop.name) or ("", 0, 0)
+        height, width = crop.picture.pixels.shape[:2]
+        parts.append(Part((y, x, y + height, x + width), crop.cue.labels if crop.cue else {}))
+        group = crop.group
+    labels = {each: int(any(part.labels[each] for part in parts)) for each in parts[0].labels}
     return Sample(name, Picture(pixels), mask, Cue(labels, parts=tuple(parts)), group)
-
-
-def crop_corners(name: str, shape: tuple[int, ...], size: int, stride: int) -> Iterator[tuple[int, int]]:
-    """Top and left of each crop of an image of ``shape`` (height, width).
-
-    Raises:
-        UserError: the image is smaller than a crop.
-    """
-    height, width = shape
-    if min(height, width) < size:
-        raise UserError(f"case '{name}': {width} x {height} pixels is less than a crop of {size}; remove the case")
-    yield from itertools.product(crop_starts(height, size, stride), crop_starts(width, size, stride))
 
 
 def crop_corner(case: str) -> tuple[str, int, int] | None:
