@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 DOORWAY = ROOT / "nnunet_trainers" / "cuescan_trainers.py"
-BASES = {"WeakTrainer", "RivalTrainer", "SentenceTrainer"}
+BASES = {"TrunkRateTrainer", "WeakTrainer", "RivalTrainer", "SentenceTrainer"}
 FAST = ("ClassActivationTrainer", "WSSSTissueTrainer")
 SLOW = ("SelfAttentionMILTrainer", "CCAMTrainer", "SCCAMTrainer", "HistoSegNetTrainer")
 
