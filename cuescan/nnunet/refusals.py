@@ -113,6 +113,30 @@ def check_patch(
         )
 
 
+def check_parts(cues: Cues, source: Any, cases: Iterable[str], path: Path) -> None:
+    """Refuse parts that reach beyond their image.
+
+    Args:
+        cues: of the data set.
+        source: nnU-Net's data set of preprocessed cases.
+        cases: names of the cases.
+        path: the file of the cues.
+
+    Raises:
+        UserError: names the case and the image's size.
+    """
+    for case in cases:
+        boxes, _ = cues.parts(case)
+        if not len(boxes):
+            continue
+        height, width = source.load_case(case)[3]["shape_before_cropping"][1:]
+        if (boxes[:, 2:] > (height, width)).any():
+            raise UserError(
+                f"{path}: case '{case}': a part reaches beyond the image, which has {height} rows and {width} columns; "
+                "correct its box"
+            )
+
+
 def check_image_labels(cues: Cues, cases: Iterable[str], source: Path, parts: bool = False) -> None:
     """Refuse cases of which no label is stated, for networks that learn from nothing else.
 

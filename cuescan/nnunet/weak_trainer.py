@@ -172,6 +172,8 @@ class WeakTrainer(EpochTrainer):
             refusals.check_split(self.training_cases, self.validation_cases, source.identifiers, folder, remedy)
             check_cues(self.cues, source.identifiers, self.cue_path)
             self.check_cues()
+            if self.learns_from_parts:
+                refusals.check_parts(self.cues, source, source.identifiers, self.cue_path)
             patch = self.configuration_manager.patch_size
             refusals.check_patch(source, source.identifiers, patch, plans, self.configuration_name, remedy)
             self.tell_cues()

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from cuescan.cues import Cues
 from cuescan.cues.language import Turn
-from cuescan.errors import UserError
 
 
 class Parts(NamedTuple):
@@ -54,18 +53,10 @@ class CaseParts:
             size: height and width of that after resampling.
             turn: what was then done to it.
             corner: row and column of the turned image in the patch.
-
-        Raises:
-            UserError: a part reaches beyond the image.
         """
         boxes, labels = self.cues.parts(case)
         if not len(boxes):
             boxes, labels = np.array([[0, 0, *raw]]), self.cues.label_vector(case)[None]
-        if (boxes.max(0)[2:] > raw).any():
-            raise UserError(
-                f"cues.json: case '{case}': a part reaches beyond the image, which has {raw[0]} rows and {raw[1]} "
-                "columns; correct its box"
-            )
         left, top, right, bottom = crop
         start = np.array([top, left] * 2) * np.array([*raw] * 2)
         scale = np.array([*size] * 2) / (np.array([bottom - top, right - left] * 2) * np.array([*raw] * 2))

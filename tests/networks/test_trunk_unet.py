@@ -52,6 +52,16 @@ def test_bad_arguments_are_named(arguments, message):
         TrunkUNet(3, 2, **arguments)
 
 
+def test_an_image_that_is_too_small_is_refused():
+    with pytest.raises(ValueError, match="image must be at least 32 x 32 pixels, got 31 x 64"):
+        TrunkUNet(3, 2)(torch.rand(1, 3, 31, 64))
+
+
+def test_path_mamba_takes_a_whole_number_as_scale_when_scripted():
+    net, image = PathMamba(3, 2, image_scale=2).eval(), torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(torch.jit.script(net)(image), net(image), atol=1e-4, rtol=1e-4)
+
+
 def test_path_mamba_shrinks_large_images_in_both_branches():
     net, image = PathMamba(3, 2, image_scale=0.5), torch.rand(1, 3, 130, 96)
     net.deep_supervision = True

@@ -92,6 +92,13 @@ def test_methods_of_image_level_labels_refuse_a_case_that_labels_parts_alone(pla
         make_started("ClassActivationTrainer")
 
 
+@pytest.mark.parametrize("name", ["PretrainedTrainer", "PathMambaTrainer"])
+def test_a_part_beyond_its_image_ends_in_one_sentence_before_the_first_step(planned_parts, short, name, monkeypatch):
+    monkeypatch.setattr("cuescan.cues.Cues.parts", lambda cues, case: (np.array([[0, 0, 49, 9]]), np.ones((1, 2))))
+    with pytest.raises(SystemExit, match="case 'case_000': a part reaches beyond the image, which has 48 rows and 48"):
+        make_started(name)
+
+
 def make_started(name: str):
     trainer = make_trainer(number=6, trainer_name=name)
     trainer.on_train_start()

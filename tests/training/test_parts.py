@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from cuescan.cues import Cue, Cues, Part
 from cuescan.cues.language import Turn
 from cuescan.errors import UserError
 from cuescan.nnunet.images import WholeImages
+from cuescan.nnunet.refusals import check_parts
 from cuescan.training.augmentation import Augmentation, turned
 from cuescan.training.parts import CaseParts, turned_boxes
 
@@ -74,8 +77,10 @@ def test_a_case_without_parts_is_one_as_a_whole():
     assert item["boxes"].tolist() == [[7, 3, 17, 20]] and item["box_labels"][0, 0] == 0
 
 
-def test_a_part_beyond_the_image_is_refused():
-    parts = CaseParts(cues_of((0, 0, 4, WIDTH + 1)), ["x"])
-    images = WholeImages(Cropped(drawn((0, 0, 1, 1))), ["x"], (24, 24), parts=parts)
-    with pytest.raises(UserError, match="case 'x': a part reaches beyond the image, which has 12 rows and 20 columns"):
-        images[0, 0, 0]
+def test_a_part_beyond_the_image_is_refused_before_a_training():
+    source, path = Cropped(drawn((0, 0, 1, 1))), Path("cues.json")
+    check_parts(cues_of((0, 0, HEIGHT, WIDTH)), source, ["x", "y"], path)
+    with pytest.raises(
+        UserError, match=r"cues\.json: case 'x': a part reaches beyond the image, which has 12 rows and 20 columns"
+    ):
+        check_parts(cues_of((0, 0, 4, 4), (0, 0, 4, WIDTH + 1)), source, ["x", "y"], path)
