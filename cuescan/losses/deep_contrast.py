@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from cuescan.losses.generalised_mean import log_generalised_mean
 from cuescan.losses.parts import denied, log_part_means
 from cuescan.networks.grid import padded_size, valid_share
-from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
+from cuescan.networks.maps import PathMambaMaps, background_log_probability, class_log_probabilities
 
 ABSENT = -30.0  # logit of a class that is not there
 POOLED, PIXELS = "pooled", "pixels"
@@ -64,12 +64,19 @@ class DeepContrastLoss(nn.Module):
     Where cues label parts of images, as tiles of a slide, each part is pooled by itself, and a pixel pays for each
     class that any part which shows it denies; labels of the image as a whole are not needed then.
 
+    No label speaks of the background, so nothing holds it against the classes: with r = 4 a class gains until it fills
+    the image. ``surroundings``, which is ours, pools the background as a class that each image holds, by the mean
+    (r = 1). The loss of K classes of shares f_k that are otherwise alike is then
+    ``-sum log(f_k) / r - log(1 - sum f_k)`` and least where each has ``f_k = 1 / (r + K)``: r says how much of an image
+    a class is expected to take.
+
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
         deep: Supervise the stages too (ablation "DCL").
         consistency: Weight of the agreement of Y'' and of the stages with Y', at least 0; 0 is the paper's loss.
         absent: "pooled" (the paper's) or "pixels": where it counts that a class is absent.
+        surroundings: Whether the background is pooled too, where there is one.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
     """
@@ -81,6 +88,7 @@ class DeepContrastLoss(nn.Module):
         deep: bool = True,
         consistency: float = 0.0,
         absent: str = POOLED,
+        surroundings: bool = False,
         exclusive: bool = False,
         background: bool = True,
     ) -> None:
@@ -92,6 +100,7 @@ class DeepContrastLoss(nn.Module):
         if absent not in (POOLED, PIXELS):
             raise ValueError(f"absent must be {POOLED} or {PIXELS}, got {absent!r}")
         self.r, self.xi, self.deep, self.consistency, self.absent = r, xi, deep, consistency, absent
+        self.surroundings = surroundings and background
         self.exclusive, self.background = exclusive, background
 
     def forward(
@@ -123,17 +132,17 @@ class DeepContrastLoss(nn.Module):
 
     def _cross_entropy(self, branches: list[Tensor], shares: list[float], bags: _Bags) -> Tensor:
         """Cross-entropy of the image-level prediction that branches make together, each with its share."""
-        logs = [math.log(max(share, 1e-12)) for share in shares]  # at 0: no gradient, yet a part of the graph
         classes = branches[0].shape[1]
-        pooled = [
-            bags.pooled(self._log_p(logits)[:, -classes:], self.r) + log
-            for logits, log in zip(branches, logs, strict=True)
-        ]
-        log_p, labels = torch.stack(pooled).logsumexp(0), bags.labels
+        log_p = _mixed([bags.pooled(self._log_p(logits)[:, -classes:], self.r) for logits in branches], shares)
+        labels = bags.labels
+        loss = branches[0].new_zeros((), dtype=torch.float32)
+        if self.surroundings:
+            kept = [bags.pooled_images(background_log_probability(x, self.exclusive), 1.0) for x in branches]
+            loss = loss - _mixed(kept, shares).sum() / bags.known_of_images
         if self.absent == POOLED:
-            return image_level_cross_entropy(log_p, labels)
+            return loss + image_level_cross_entropy(log_p, labels)
         present = labels == 1
-        loss = -torch.where(present, log_p, torch.zeros_like(log_p)).sum() / bags.known
+        loss = loss - torch.where(present, log_p, torch.zeros_like(log_p)).sum() / bags.known
         for logits, share in zip(branches, shares, strict=True):
             loss = loss + share * self._absence(logits, bags)
         return loss
@@ -191,8 +200,12 @@ class _Bags:
     def pooled(self, log_p: Tensor, r: float) -> Tensor:
         """Log generalised mean over each bag's pixels, (B, K) or (B, N, K)."""
         if self.boxes is None:
-            return log_generalised_mean(log_p, r, None if self.valid is None else valid_share(self.valid, log_p))
+            return self.pooled_images(log_p, r)
         return log_part_means(log_p, self.boxes, self._extent(), r)
+
+    def pooled_images(self, log_p: Tensor, r: float) -> Tensor:
+        """Log generalised mean over the pixels of each image, (B, K)."""
+        return log_generalised_mean(log_p, r, None if self.valid is None else valid_share(self.valid, log_p))
 
     def absent(self, logits: Tensor) -> Tensor:
         """Which classes are absent where, (B, K, 1, 1) or (B, K, h, w) bool."""
@@ -204,6 +217,12 @@ class _Bags:
         if self.valid is None:
             raise ValueError("valid must be given with boxes: it tells the size of the images")
         return padded_size(self.valid)
+
+
+def _mixed(logs: list[Tensor], shares: list[float]) -> Tensor:
+    """Logarithm of the sum of probabilities, each with its share; one of 0 has no gradient but stays in the graph."""
+    weighed = [log_p + math.log(max(share, 1e-12)) for log_p, share in zip(logs, shares, strict=True)]
+    return torch.stack(weighed).logsumexp(0)
 
 
 def _mean_over_pixels(values: Tensor, valid: Tensor | None) -> Tensor:

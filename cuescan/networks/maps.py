@@ -48,3 +48,19 @@ def class_log_probabilities(logits: Tensor, exclusive: bool, background: bool) -
     if background:
         logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
     return F.log_softmax(logits, dim=1)
+
+
+def background_log_probability(logits: Tensor, exclusive: bool) -> Tensor:
+    """Log probability that a pixel has none of the classes, in float32.
+
+    Args:
+        logits: (B, K, H, W).
+        exclusive: A background of logit 0 competes with the classes; otherwise they are independent.
+
+    Returns:
+        (B, 1, H, W).
+    """
+    costs = F.softplus(logits.float())
+    if exclusive:
+        costs = F.softplus(logits.float().logsumexp(1, keepdim=True))
+    return -costs.sum(1, keepdim=True)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cuescan.cues.language import Turn
 from cuescan.training.augmentation import Augmentation, turned
-from cuescan.training.padding import centred_slices, padding_mask
+from cuescan.training.padding import centred_slices, padding_mask, random_window
 from cuescan.training.parts import CaseParts
 
 Address = tuple[int, int, int]
@@ -31,7 +31,7 @@ def raw_geometry(properties: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[
 
 
 class WholeImages(Dataset):
-    """Preprocessed cases, padded to the patch, with a mask of the pixels that are image.
+    """Preprocessed cases, padded to the patch, with a mask of the pixels that are image; or random windows of them.
 
     An item has ``data`` (C, H, W) float32, ``valid`` (1, H, W) bool and ``keys``, the case; for cues that speak of
     places also ``shape`` (2,), height and width of the raw image, ``crop`` (4,), left, top, right, bottom of what
@@ -50,6 +50,8 @@ class WholeImages(Dataset):
         may_stain: for every case whether its colours may change.
         masks: add the reference masks.
         parts: of the cases, where cues label parts of images.
+        window: side of the square windows that items show instead of whole images, at most the patch's longer side;
+            None for whole images. What cues say of whole images, labels and places, does not hold for a window.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class WholeImages(Dataset):
         may_stain: Sequence[bool] = (),
         masks: bool = False,
         parts: CaseParts | None = None,
+        window: int | None = None,
     ):
         self.source = source
         self.cases = list(cases)
-        self.patch_size = tuple(patch_size)
+        self.side = None if window is None else min(window, max(patch_size))
+        self.patch_size = tuple(patch_size) if self.side is None else (self.side, self.side)
         self.seed = seed
         self.augmentation = augmentation
         self.may_turn, self.may_stain = list(may_turn), list(may_stain)
@@ -80,9 +84,13 @@ class WholeImages(Dataset):
         case = self.cases[number]
         data, target, _, properties = self.source.load_case(case)
         image, turn = np.asarray(data[:], dtype=np.float32)[:, 0], Turn()
-        size = image.shape[1:]
+        size, window, seen = image.shape[1:], None, (slice(None), slice(None))
+        generator = np.random.default_rng([self.seed, epoch, position])
+        if self.side is not None:
+            window = random_window(size, self.side, generator)
+            seen = slice(window[0], window[2]), slice(window[1], window[3])
+            image = image[(slice(None), *seen)]
         if self.augmentation is not None:
-            generator = np.random.default_rng([self.seed, epoch, position])
             image, turn = self.augmentation(image, generator, self.may_turn[number], self.may_stain[number])
         rows, columns = centred_slices(image.shape[1:], self.patch_size)
         padded = np.zeros((len(image), *self.patch_size), dtype=np.float32)
@@ -99,10 +107,10 @@ class WholeImages(Dataset):
         if self.masks:
             reference = np.full((1, *self.patch_size), -1, dtype=np.int64)
             # nnU-Net marks black surroundings, which belong to the background, with -1
-            reference[:, rows, columns] = turned(np.maximum(np.asarray(target[:])[:, 0], 0), turn)
+            reference[:, rows, columns] = turned(np.maximum(np.asarray(target[:])[(slice(None), 0, *seen)], 0), turn)
             item["target"] = torch.from_numpy(reference)
         if self.parts is not None:
-            found = self.parts(case, shape, crop, size, turn, (rows.start, columns.start))
+            found = self.parts(case, shape, crop, size, turn, (rows.start, columns.start), window)
             item["boxes"], item["box_labels"] = (torch.from_numpy(values) for values in found)
         return item
 

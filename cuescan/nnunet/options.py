@@ -45,7 +45,10 @@ class TrainingOptions:
         workers: processes that load data; results do not depend on it.
         iterations: at most so many steps per epoch; None for a pass over all cases.
         validation_cases: at most so many cases in the validation after each epoch, evenly spaced; None for all.
+        window: training sees random square windows of so many pixels a side; None for whole images. Only for masks and
+            labels of parts, which hold for a window.
         stain_jitter: largest relative change of a stain (RGB images); 0 for none.
+        colour_jitter: largest relative change of each channel (RGB images); 0 for none.
         cpu_precision: float32, or bfloat16 for mixed precision on a CPU that has it; GPUs always mix, as in nnU-Net.
         network_arguments: further arguments of the network, a JSON object.
         loss_arguments: further arguments of the loss, a JSON object.
@@ -67,7 +70,9 @@ class TrainingOptions:
     workers: int = field(default_factory=_default_workers)
     iterations: int | None = None
     validation_cases: int | None = None
+    window: int | None = None
     stain_jitter: float = 0.05
+    colour_jitter: float = 0.0
     cpu_precision: str = "float32"
     network_arguments: dict[str, Any] = field(default_factory=dict)
     loss_arguments: dict[str, Any] = field(default_factory=dict)
@@ -158,6 +163,7 @@ def _integer(least: int) -> Rule:
     return int, lambda value: value >= least, f"must be a whole number of at least {least}"
 
 
+_JITTER: Rule = (float, lambda value: 0 <= value <= 0.5, "must be a number from 0 to 0.5")
 _OBJECTS = frozenset({"network_arguments", "loss_arguments"})
 _RULES: dict[str, Rule] = {
     "recipe": (str.lower, lambda value: value in ("own", "paper"), "must be own or paper"),
@@ -180,7 +186,9 @@ _RULES: dict[str, Rule] = {
     "workers": _integer(0),
     "iterations": _integer(1),
     "validation_cases": _integer(1),
-    "stain_jitter": (float, lambda value: 0 <= value <= 0.5, "must be a number from 0 to 0.5"),
+    "window": _integer(32),
+    "stain_jitter": _JITTER,
+    "colour_jitter": _JITTER,
     "cpu_precision": (str.lower, lambda value: value in ("float32", "bfloat16"), "must be float32 or bfloat16"),
     "network_arguments": (_json_object, lambda value: True, "must be a JSON object"),
     "loss_arguments": (_json_object, lambda value: True, "must be a JSON object"),

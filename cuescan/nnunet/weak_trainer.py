@@ -172,6 +172,11 @@ class WeakTrainer(EpochTrainer):
             refusals.check_split(self.training_cases, self.validation_cases, source.identifiers, folder, remedy)
             check_cues(self.cues, source.identifiers, self.cue_path)
             self.check_cues()
+            if self.options.window is not None and not self.learns_from_masks and self.case_parts([]) is None:
+                raise refusals.UserError(
+                    f"CUESCAN_WINDOW is {self.options.window}, but {type(self).__name__} learns here from what cues "
+                    "say of whole images, which need not hold for a window; unset it, or label parts of the images"
+                )
             if self.learns_from_parts:
                 refusals.check_parts(self.cues, source, source.identifiers, self.cue_path)
             patch = self.configuration_manager.patch_size
@@ -194,16 +199,18 @@ class WeakTrainer(EpochTrainer):
         options = self.options
         source = self.dataset_class(self.preprocessed_dataset_folder)
         patch = tuple(self.configuration_manager.patch_size)
+        turning = patch if options.window is None else (max(patch), max(patch))
         training = WholeImages(
             source,
             self.training_cases,
             patch,
             options.seed,
-            Augmentation(patch, self.unit_range, options.stain_jitter),
+            Augmentation(turning, self.unit_range, options.stain_jitter, options.colour_jitter),
             [self.may_turn(case) for case in self.training_cases],
             [self.may_stain(case) for case in self.training_cases],
             masks=self.learns_from_masks,
             parts=self.case_parts(self.training_cases),
+            window=options.window,
         )
         scored_cases = self._scored_cases()
         validation = WholeImages(source, scored_cases, patch, masks=True, parts=self.case_parts(scored_cases))

@@ -28,11 +28,14 @@ class Augmentation:
         patch_size: (height, width) that a turned image must fit in.
         rgb: the image has three channels in [0, 1]; results are kept in that range and stains may vary.
         stain_jitter: largest relative change of each stain's density.
+        colour_jitter: largest relative change of each channel, as cameras and scanners differ: a gain; an offset of up
+            to half of it; and a gamma of all channels of up to ``exp(1.5 colour_jitter)``. Every image is changed.
     """
 
     patch_size: tuple[int, int]
     rgb: bool
     stain_jitter: float
+    colour_jitter: float = 0.0
 
     def __call__(
         self, image: np.ndarray, generator: np.random.Generator, may_turn: bool, may_stain: bool
@@ -52,6 +55,9 @@ class Augmentation:
         if self.rgb and self.stain_jitter and generator.random() < 0.5:
             restained = self._restained(image, generator)
             image = restained if may_stain else image
+        if self.rgb and self.colour_jitter:
+            recoloured = self._recoloured(image, generator)
+            image = recoloured if may_stain else image
         if generator.random() < 0.15:
             image = gaussian_filter(image, (0, *[generator.uniform(0.3, 0.8)] * 2))
         if generator.random() < 0.15:
@@ -70,6 +76,13 @@ class Augmentation:
         density = -np.log(np.clip(image, 1 / 255, 1))
         change = (_UNMIX * factors) @ _MIX
         return np.exp(-np.einsum("chw,cd->dhw", density, change))
+
+    def _recoloured(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        most = self.colour_jitter
+        gain = generator.uniform(1 - most, 1 + most, (3, 1, 1)).astype(np.float32)
+        offset = generator.uniform(-most / 2, most / 2, (3, 1, 1)).astype(np.float32)
+        gamma = np.float32(np.exp(generator.uniform(-1.5 * most, 1.5 * most)))
+        return np.clip(image * gain + offset, 0, 1) ** gamma
 
 
 def turned(image: np.ndarray, turn: Turn) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Where an image lies in the padding around it."""
+"""Where an image lies in the padding around it, and windows into larger images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,3 +21,9 @@ def padding_mask(size: Sequence[int], patch_size: Sequence[int]) -> Tensor:
     valid = torch.zeros(1, 1, *(max(p, s) for p, s in zip(patch_size, size, strict=True)), dtype=torch.bool)
     valid[(0, 0, *centred_slices(size, valid.shape[2:]))] = True
     return valid
+
+
+def random_window(size: Sequence[int], side: int, generator: np.random.Generator) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of a square window at a random place, or of all there is along a shorter side."""
+    starts = [int(generator.integers(max(0, length - side) + 1)) for length in size]
+    return starts[0], starts[1], min(size[0], starts[0] + side), min(size[1], starts[1] + side)

@@ -11,6 +11,9 @@ from torch import Tensor
 from cuescan.cues import Cues
 from cuescan.cues.language import Turn
 
+Window = tuple[int, int, int, int]
+"""Top, left, bottom and right of what is seen of an image, in its pixels."""
+
 
 class Parts(NamedTuple):
     """Labelled rectangles of a batch of images.
@@ -43,6 +46,7 @@ class CaseParts:
         size: Sequence[int],
         turn: Turn,
         corner: Sequence[int],
+        window: Window | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Boxes (N, 4) and labels (N, K) of a case in the padded image, float32.
 
@@ -51,8 +55,10 @@ class CaseParts:
             raw: height and width of the raw image, which the cues speak of.
             crop: left, top, right and bottom of what preprocessing kept of it, as shares.
             size: height and width of that after resampling.
-            turn: what was then done to it.
+            turn: what was then done to what is seen of it.
             corner: row and column of the turned image in the patch.
+            window: what is seen of it; None for all. Of a part that is seen in part, what is absent stays absent, but
+                what is present may lie in what is not seen, so that it is no longer stated.
         """
         boxes, labels = self.cues.parts(case)
         if not len(boxes):
@@ -61,10 +67,26 @@ class CaseParts:
         start = np.array([top, left] * 2) * np.array([*raw] * 2)
         scale = np.array([*size] * 2) / (np.array([bottom - top, right - left] * 2) * np.array([*raw] * 2))
         moved = np.clip((boxes - start) * scale, 0, [*size] * 2)
+        if window is not None:
+            moved, labels = seen_through(window, moved, labels)
+            size = window[2] - window[0], window[3] - window[1]
         moved = turned_boxes(moved, turn, size) + np.array([*corner] * 2)
         full = np.zeros((self.number, 4), np.float32), np.full((self.number, labels.shape[1]), np.nan, np.float32)
         full[0][: len(boxes)], full[1][: len(boxes)] = moved, labels
         return full
+
+
+def seen_through(window: Window, boxes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) in a window of the image, cut to it, and what their labels (N, K) still state there.
+
+    A box of which less than half a pixel is cut off counts as seen whole; of one that is not seen nothing is stated.
+    """
+    origin = np.array([*window[:2]] * 2)
+    cut = np.clip(boxes, origin, [*window[2:]] * 2)
+    partly = (np.abs(cut - boxes) > 0.5).any(1)
+    unseen = (cut[:, 2:] <= cut[:, :2]).any(1)
+    lost = (partly[:, None] & (labels == 1)) | unseen[:, None]
+    return cut - origin, np.where(lost, np.nan, labels)
 
 
 def turned_boxes(boxes: np.ndarray, turn: Turn, size: Sequence[int]) -> np.ndarray:

@@ -295,3 +295,31 @@ def test_a_pixel_pays_for_what_any_part_denies():
     assert (patch.grad[0, 1, :, 4:] > patch.grad[0, 1, :, :4].max()).all()
     with pytest.raises(ValueError, match="valid must be given with boxes"):
         loss(PathMambaMaps(None, patch, []), labels, None, boxes)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("r", [4.0, 16.0])
+def test_with_its_surroundings_a_class_takes_the_share_that_r_expects(exclusive: bool, r: float) -> None:
+    """Of all masks of two classes that are stated present, those of 1 / (r + 2) of the image cost least."""
+
+    def cost(pixels: int) -> float:
+        logits = torch.full((1, 2, 60, 60), -20.0)
+        logits.view(1, 2, -1)[0, 0, :pixels] = logits.view(1, 2, -1)[0, 1, -pixels:] = 20.0
+        loss = DeepContrastLoss(r, deep=False, absent="pixels", surroundings=True, exclusive=exclusive)
+        return float(loss(PathMambaMaps(None, logits, []), torch.ones(1, 2)))
+
+    best = round(3600 / (r + 2))
+    assert cost(best) < min(cost(best // 2), cost(best * 2), cost(1), cost(1800))
+
+
+def test_surroundings_add_the_mean_of_the_background() -> None:
+    labels, maps = torch.tensor([[1.0, 0.0], [NAN, 1.0]]), random_maps(classes=2)
+    without, with_them = (DeepContrastLoss(deep=False, surroundings=on)(maps, labels) for on in (False, True))
+    free = [torch.sigmoid(-logits.double()).prod(1).mean((1, 2)) for logits in (maps.pixel, maps.patch)]
+    assert (with_them - without).item() == pytest.approx(-((free[0] + free[1]) / 2).log().sum().item() / 3, rel=1e-4)
+
+
+def test_surroundings_are_nothing_where_there_is_no_background() -> None:
+    maps, labels = random_maps(), torch.ones(2, 3)
+    losses = [DeepContrastLoss(surroundings=on, exclusive=True, background=False)(maps, labels) for on in (0, 1)]
+    assert losses[0].item() == losses[1].item()

@@ -87,6 +87,32 @@ def test_labels_of_parts_are_learned_from(planned_parts, short, name):
     assert batch["boxes"].shape[1:] == (2, 4) and not torch.isnan(batch["box_labels"]).any()
 
 
+@pytest.mark.parametrize("name", ["PretrainedTrainer", "PathMambaTrainer"])
+def test_windows_of_images_with_labelled_parts_are_learned_from(planned_parts, short, name, monkeypatch):
+    monkeypatch.setenv("CUESCAN_WINDOW", "40")
+    monkeypatch.setenv("CUESCAN_COLOUR_JITTER", "0.1")
+    first, second = (train(number=6, trainer_name=name) for _ in range(2))
+    assert equal(last_weights(first), last_weights(second))
+    started = make_started(name)
+    batch, whole = next(started.dataloader_train), next(started.dataloader_val)
+    assert batch["data"].shape[2:] == (40, 40) and whole["data"].shape[2:] == (48, 48)
+    assert torch.isnan(batch["box_labels"]).any(), "a part that is seen in part may have what is not seen"
+
+
+def test_windows_of_masks_are_learned_from(short, monkeypatch):
+    monkeypatch.setenv("CUESCAN_WINDOW", "40")
+    trainer = make_trainer(trainer_name="PretrainedTrainer")
+    trainer.on_train_start()
+    assert next(trainer.dataloader_train)["target"].shape[2:] == (40, 40)
+
+
+def test_windows_of_images_whose_labels_are_of_the_whole_are_refused(short, monkeypatch):
+    monkeypatch.setenv("CUESCAN_WINDOW", "40")
+    trainer = make_trainer(trainer_name="PathMambaTrainer")
+    with pytest.raises(SystemExit, match="CUESCAN_WINDOW is 40, but PathMambaTrainer learns here from what cues say"):
+        trainer.on_train_start()
+
+
 def test_methods_of_image_level_labels_refuse_a_case_that_labels_parts_alone(planned_parts, short):
     with pytest.raises(SystemExit, match="states no label, but this network learns from labels only"):
         make_started("ClassActivationTrainer")

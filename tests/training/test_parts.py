@@ -84,3 +84,30 @@ def test_a_part_beyond_the_image_is_refused_before_a_training():
         UserError, match=r"cues\.json: case 'x': a part reaches beyond the image, which has 12 rows and 20 columns"
     ):
         check_parts(cues_of((0, 0, 4, 4), (0, 0, 4, WIDTH + 1)), source, ["x", "y"], path)
+
+
+@pytest.mark.parametrize("position", range(12))
+def test_windows_show_what_the_boxes_say_and_only_that(position):
+    inside, across = (4, 8, 9, 12), (2, 3, 12, 20)
+    parts = CaseParts(
+        Cues(("a", "b"), cues={"x": Cue(parts=(Part(inside, {"a": 1, "b": 0}), Part(across, {"a": 1, "b": 0})))}), ["x"]
+    )
+    augmentation = Augmentation((8, 8), False, 0.0)
+    images = WholeImages(
+        Cropped(drawn(inside)), ["x"], (24, 24), 0, augmentation, [True], [False], masks=True, parts=parts, window=8
+    )
+    item = images[0, position, 0]
+    assert item["data"].shape == (1, 8, 8) and item["valid"].all()
+    seen = drawn(item["boxes"][0].numpy(), (8, 8))[0] == 1
+    assert np.array_equal(seen, item["target"][0].numpy() == 1)
+    whole, none = seen.sum() == 20, not seen.any()
+    expected = [1, 0] if whole else [np.nan] * 2 if none else [np.nan, 0]
+    np.testing.assert_array_equal(item["box_labels"][0].numpy(), np.array(expected, np.float32))
+    np.testing.assert_array_equal(item["box_labels"][1].numpy(), np.array([np.nan, 0], np.float32))
+
+
+def test_windows_differ_and_an_image_smaller_than_the_window_is_seen_whole():
+    images = WholeImages(Cropped(drawn((4, 8, 9, 12))), ["x"], (24, 24), masks=True, window=8)
+    assert len({images[0, position, 0]["target"].numpy().tobytes() for position in range(8)}) > 2
+    large = WholeImages(Cropped(drawn((4, 8, 9, 12))), ["x"], (24, 24), masks=True, window=400)[0, 0, 0]
+    assert large["data"].shape == (1, 24, 24) and int(large["valid"].sum()) == (HEIGHT - 2) * (WIDTH - 3)
