@@ -73,14 +73,10 @@ def crops_by_image(source: Path) -> dict[str, dict[str, tuple[int, int]]]:
 
 def stated(cues: Cues, crops: Mapping[str, tuple[int, int]], sizes: Mapping[str, tuple[int, int]]) -> Cue:
     """What the crops of an image state about it and its parts; crops with their corners and sizes."""
-    parts = tuple(
+    return Cue.of_parts(
         Part((top, left, top + sizes[case][0], left + sizes[case][1]), cues.cues[case].labels)
         for case, (top, left) in crops.items()
     )
-    labels = np.stack([cues.label_vector(case) for case in crops])
-    values = np.where((labels == 1).any(0), 1, np.where((labels == 0).all(0), 0, -1))
-    told = {name: None if value < 0 else int(value) for name, value in zip(cues.classes, values, strict=True)}
-    return Cue(told, parts=parts)
 
 
 def join_dataset(source: Path, target: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,19 @@ class Cue:
     labels: Mapping[str, int | None] = field(default_factory=dict)
     text: str | None = field(default=None, repr=False)
     parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[Part]) -> Cue:
+        """The cue of an image that parts with labels cover.
+
+        A class is present in the image where any part has it, absent where it is absent from every part, and otherwise
+        not stated.
+        """
+        parts = tuple(parts)
+        names = dict.fromkeys(name for part in parts for name in part.labels)
+        stated = {name: [part.labels.get(name) for part in parts] for name in names}
+        labels = {name: 1 if 1 in values else 0 if set(values) == {0} else None for name, values in stated.items()}
+        return cls(labels, parts=parts)
 
     @property
     def states_something(self) -> bool:

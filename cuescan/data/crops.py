@@ -63,18 +63,14 @@ def crop_samples(
 
 
 def whole_sample(name: str, pixels: np.ndarray, mask: np.ndarray, crops: Iterable[Sample]) -> Sample:
-    """The whole image, with what its crops (:func:`crop_samples`) state as labels of its parts.
-
-    A class is present in the image where any crop has it, absent where all deny it.
-    """
+    """The whole image, with what its crops (:func:`crop_samples`) state as labels of its parts."""
     parts, group = [], None
     for crop in crops:
         _, y, x = crop_corner(crop.name) or ("", 0, 0)
         height, width = crop.picture.pixels.shape[:2]
         parts.append(Part((y, x, y + height, x + width), crop.cue.labels if crop.cue else {}))
         group = crop.group
-    labels = {each: int(any(part.labels[each] for part in parts)) for each in parts[0].labels}
-    return Sample(name, Picture(pixels), mask, Cue(labels, parts=tuple(parts)), group)
+    return Sample(name, Picture(pixels), mask, Cue.of_parts(parts), group)
 
 
 def crop_corner(case: str) -> tuple[str, int, int] | None:

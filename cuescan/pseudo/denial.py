@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from cuescan.cues import Cue, Cues
 from cuescan.pseudo.confidence import possible_labels
-from cuescan.pseudo.images import Part
 
 
-def possible_by_parts(parts: Sequence[Part], stated: np.ndarray, background: bool, size: tuple[int, int]) -> np.ndarray:
+def possible_by_cue(cues: Cues, cue: Cue, size: tuple[int, int]) -> np.ndarray:
     """Which labels each pixel may have.
 
     A class is impossible where any crop that shows the pixel states it absent: crops overlap, so that a pixel may be
@@ -18,18 +16,18 @@ def possible_by_parts(parts: Sequence[Part], stated: np.ndarray, background: boo
     borders a crop that calls a class absent below a share can, what the whole image states counts alone.
 
     Args:
-        parts: the image's crops; none for an image with one cue.
-        stated: (K,) the whole image's labels: 1 present, 0 absent, nan not stated.
-        background: whether pixels of no class exist.
+        cues: of the data set.
+        cue: of the image; its parts are the crops.
         size: (height, width).
 
     Returns:
         (1 + K, height, width) bool, label 0 first.
     """
-    whole = possible_labels(stated, background)[:, None, None]
+    whole = possible_labels(cues.vector(cue.labels), cues.background)[:, None, None]
     possible = np.repeat(np.repeat(whole, size[0], 1), size[1], 2)
-    for part in parts:
-        possible[(slice(1, None), *part.window)] &= (part.stated != 0)[:, None, None]
+    for part in cue.parts:
+        top, left, bottom, right = part.box
+        possible[1:, top:bottom, left:right] &= (cues.vector(part.labels) != 0)[:, None, None]
     return np.where(possible.any(0), possible, whole)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
-from cuescan.cues import Cues, check_cues
+from cuescan.cues import Cue, Cues, Part, check_cues
 from cuescan.cues.checking import some
 from cuescan.data.crops import crop_corner
 from cuescan.data.images import list_images, read_header, read_picture
@@ -26,25 +25,6 @@ WRITTEN = (".png", ".nii.gz")
 
 
 @dataclass(frozen=True)
-class Part:
-    """A crop of an image, with its own cue.
-
-    Attributes:
-        window: rows and columns in the image.
-        stated: (K,) the crop's image-level labels.
-    """
-
-    window: tuple[slice, slice]
-    stated: np.ndarray
-
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """Top, left, bottom and right, as cues have them."""
-        rows, columns = self.window
-        return rows.start, columns.start, rows.stop, columns.stop
-
-
-@dataclass(frozen=True)
 class Unlabelled:
     """An image to label.
 
@@ -52,15 +32,13 @@ class Unlabelled:
         name: of the new case.
         files: of its channels.
         members: the training cases that it consists of: itself, or the crops that were cut from it.
-        stated: (K,) image-level labels: 1 present, 0 absent, nan not stated.
-        parts: the crops that were cut from it, if it is a whole image, or the parts that its cue labels.
+        cue: its labels without the sentence; of a whole image also those of the crops that were cut from it, as parts.
     """
 
     name: str
     files: tuple[Path, ...]
     members: frozenset[str]
-    stated: np.ndarray
-    parts: tuple[Part, ...] = ()
+    cue: Cue
 
 
 def training_cases(folder: Path, dataset_json: Mapping[str, Any], cues: Cues, source: Path) -> list[Unlabelled]:
@@ -81,17 +59,9 @@ def training_cases(folder: Path, dataset_json: Mapping[str, Any], cues: Cues, so
     check_cues(cues, files, source)
     check_images(list(files.values()), len(dataset_json["channel_names"]), dataset_json["file_ending"])
     return [
-        Unlabelled(case, tuple(map(Path, paths)), frozenset([case]), cues.label_vector(case), _parts(cues, case))
+        Unlabelled(case, tuple(map(Path, paths)), frozenset([case]), replace(cues.cues[case], text=None))
         for case, paths in files.items()
     ]
-
-
-def _parts(cues: Cues, case: str) -> tuple[Part, ...]:
-    boxes, labels = cues.parts(case)
-    return tuple(
-        Part((slice(top, bottom), slice(left, right)), stated)
-        for (top, left, bottom, right), stated in zip(boxes.tolist(), labels, strict=True)
-    )
 
 
 def _files(folder: Path, dataset_json: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -116,9 +86,6 @@ def copy_images(case: Unlabelled, folder: Path, ending: str) -> list[Path]:
 
 def whole_images(folder: Path, crops: Sequence[Unlabelled], ending: str) -> list[Unlabelled]:
     """The images of a folder that training cases were cut from; others in the folder are left alone.
-
-    A class is present in an image where any crop has it, absent where it is absent from every crop, and otherwise not
-    stated.
 
     Args:
         folder: images by the names that stand before ``_y0056_x0112`` in the crops' names, or with nnU-Net's ``_0000``.
@@ -168,11 +135,8 @@ def _whole(name: str, path: Path, crops: Sequence[Unlabelled]) -> Unlabelled:
                 f"{path}: {width} x {height} pixels, but crop '{crop.name}' reaches beyond that; give the image in the "
                 "size in which it was cut"
             )
-        parts.append(Part((slice(top, top + rows), slice(left, left + columns)), crop.stated))
-    stated = np.stack([crop.stated for crop in crops])
-    absent = (stated == 0).all(0)
-    labels = np.where((stated == 1).any(0), 1, np.where(absent, 0, np.nan)).astype(np.float32)
-    return Unlabelled(name, (path,), frozenset(crop.name for crop in crops), labels, tuple(parts))
+        parts.append(Part((top, left, top + rows, left + columns), crop.cue.labels))
+    return Unlabelled(name, (path,), frozenset(crop.name for crop in crops), Cue.of_parts(parts))
 
 
 def write_whole(case: Unlabelled, files: PixelFiles, ending: str) -> list[Path]:

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from cuescan.cues import Cue, Cues, write_cues
-from cuescan.cues import Part as StatedPart
+from cuescan.cues import Cues, write_cues
 from cuescan.cues.writing import write_json
 from cuescan.data.images import Header
 from cuescan.data.pixel_files import PixelFiles
 from cuescan.errors import UserError
 from cuescan.pseudo import folds as fold_rules
 from cuescan.pseudo.confidence import ConfidenceCounts, confidence_levels, possible_labels, pseudo_labels
-from cuescan.pseudo.denial import possible_by_parts, restricted
+from cuescan.pseudo.denial import possible_by_cue, restricted
 from cuescan.pseudo.images import Unlabelled, copy_images, write_whole
 from cuescan.pseudo.overview import write_overview
 from cuescan.pseudo.record import RECORD, Record
@@ -68,6 +67,10 @@ class Task:
         """Of the data set's files."""
         return self.dataset_json["file_ending"]
 
+    def possible(self, image: Unlabelled) -> np.ndarray:
+        """Which of the labels 0 to K an image may have by its cue, (1 + K,) bool."""
+        return possible_labels(self.cues.vector(image.cue.labels), self.cues.background)
+
     def check(self) -> None:
         """Refuse cues that leave no label for an image.
 
@@ -75,7 +78,7 @@ class Task:
             UserError: names the image.
         """
         for image in self.images:
-            if not possible_labels(image.stated, self.cues.background).any():
+            if not self.possible(image).any():
                 raise UserError(
                     f"{self.source / 'cues.json'}: '{image.name}' has no class, although this data set has no "
                     "background; state which class is present"
@@ -139,9 +142,9 @@ def _predict(
         probabilities, seen, properties[name] = task.model.probabilities(
             [str(file) for file in files[name]],
             task.folds[name],
-            possible_labels(image.stated, task.cues.background),
+            task.possible(image),
         )
-        possible = possible_by_parts(image.parts, image.stated, task.cues.background, seen.shape)
+        possible = possible_by_cue(task.cues, image.cue, seen.shape)
         possible[0] |= ~seen
         labels, levels = confidence_levels(restricted(probabilities, possible), possible, seen)
         counts.add(labels, levels)
@@ -168,21 +171,9 @@ def _write_labels(
 
 def _write_cues(task: Task, images: Sequence[Unlabelled], path: Path) -> None:
     """Write the labels of the new cases, no sentence; nothing where one of them states no label."""
-    if any(np.isnan(image.stated).all() and not image.parts for image in images):
-        return
-
-    def named(stated: np.ndarray) -> dict[str, int | None]:
-        pairs = zip(task.cues.classes, stated, strict=True)
-        return {name: None if np.isnan(value) else int(value) for name, value in pairs}
-
-    cues = {
-        image.name: Cue(
-            named(image.stated),
-            parts=tuple(StatedPart(part.box, named(part.stated)) for part in image.parts),
-        )
-        for image in images
-    }
-    write_cues(Cues(task.cues.classes, task.cues.background, cues), path)
+    if all(image.cue.states_something for image in images):
+        cues = {image.name: image.cue for image in images}
+        write_cues(Cues(task.cues.classes, task.cues.background, cues), path)
 
 
 def _dataset_json(task: Task, name: str, cases: int) -> dict[str, Any]:

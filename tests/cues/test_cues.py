@@ -234,3 +234,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_parsing_names_the_given_source() -> None:
     with pytest.raises(UserError, match=r"^upload: must be a JSON object"):
         parse_cues([], "upload")
+
+
+def test_an_image_states_what_parts_that_cover_it_state_together():
+    states = [{"a": 1, "b": 0, "c": 0}, {"a": 0, "b": 0, "c": None}, {"a": None, "b": 0}]
+    cue = Cue.of_parts(Part((0, 0, 4, 4), labels) for labels in states)
+    assert cue.labels == {"a": 1, "b": 0, "c": None} and len(cue.parts) == 3

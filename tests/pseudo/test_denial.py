@@ -7,39 +7,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cuescan.pseudo.denial import possible_by_parts, restricted
-from cuescan.pseudo.images import Part
+from cuescan.cues import Cue, Cues, Part
+from cuescan.pseudo.denial import possible_by_cue, restricted
 
-LEFT, RIGHT = (slice(0, 4), slice(0, 6)), (slice(0, 4), slice(3, 9))
-BOTH = np.array([1.0, 1.0])
-
-
-def part(window, first, second) -> Part:
-    return Part(window, np.array([first, second], dtype=float))
+LEFT, RIGHT = (0, 0, 4, 6), (0, 3, 4, 9)
+CUES, BARE = Cues(("a", "b"), background=True), Cues(("a", "b"), background=False)
 
 
-@pytest.mark.parametrize("background", [True, False])
-def test_what_one_crop_denies_is_impossible_where_it_lies(background):
-    possible = possible_by_parts([part(LEFT, 1, 0), part(RIGHT, 1, 1)], BOTH, background, (4, 9))
+def part(box, first, second) -> Part:
+    return Part(box, {"a": first, "b": second})
+
+
+@pytest.mark.parametrize("cues", [CUES, BARE])
+def test_what_one_crop_denies_is_impossible_where_it_lies(cues):
+    possible = possible_by_cue(cues, Cue.of_parts([part(LEFT, 1, 0), part(RIGHT, 1, 1)]), (4, 9))
     assert possible.shape == (3, 4, 9)
-    assert (possible[0] == background).all() and possible[1].all()
+    assert (possible[0] == cues.background).all() and possible[1].all()
     assert not possible[2, :, :6].any() and possible[2, :, 6:].all()
 
 
 def test_what_is_not_stated_is_possible():
-    assert possible_by_parts([part(LEFT, 1, np.nan)], BOTH, True, (4, 9)).all()
+    assert possible_by_cue(CUES, Cue.of_parts([part(LEFT, 1, None)]), (4, 9)).all()
 
 
 def test_where_crops_deny_all_the_whole_image_counts():
-    parts = [part(LEFT, 1, 0), part(RIGHT, 0, 1)]
-    possible = possible_by_parts(parts, BOTH, False, (4, 9))
+    cue = Cue.of_parts([part(LEFT, 1, 0), part(RIGHT, 0, 1)])
+    possible = possible_by_cue(BARE, cue, (4, 9))
     assert possible[1:, :, 3:6].all() and not possible[0].any()
     assert possible[1, :, :3].all() and not possible[2, :, :3].any()
-    assert possible_by_parts(parts, BOTH, True, (4, 9))[:, 0, 4].tolist() == [True, False, False]
+    assert possible_by_cue(CUES, cue, (4, 9))[:, 0, 4].tolist() == [True, False, False]
 
 
 def test_an_image_without_crops_has_one_cue():
-    possible = possible_by_parts((), np.array([0.0, np.nan]), True, (2, 3))
+    possible = possible_by_cue(CUES, Cue({"a": 0, "b": None}), (2, 3))
     assert possible[:, 1, 1].tolist() == [True, False, True] and (possible == possible[:, :1, :1]).all()
 
 
