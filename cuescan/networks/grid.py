@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 MIN_SIZE = 32
@@ -94,3 +94,10 @@ def window_mean(x: Tensor, side: int) -> Tensor:
     half = side // 2
     rows = F.avg_pool2d(x, [side, 1], [1, 1], [half, 0], count_include_pad=False)
     return F.avg_pool2d(rows, [1, side], [1, 1], [0, half], count_include_pad=False)
+
+
+def replicate_borders(network: nn.Module) -> None:
+    """Let the convolutions of a network repeat the outermost pixels where they reach beyond a map, instead of zeros."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and any(module.padding):
+            module.padding_mode = "replicate"

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock, Stage
 from cuescan.networks.decoder import MLPDecoder
-from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize, shrunk_to_tokens, window_mean
+from cuescan.networks.grid import (
+    crop,
+    pad_to_tokens,
+    replicate_borders,
+    rescale,
+    resize,
+    shrunk_to_tokens,
+    window_mean,
+)
 from cuescan.networks.maps import PathMambaMaps, class_log_probabilities
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 from cuescan.networks.vss import LayerNorm2d
@@ -49,6 +57,9 @@ class PathMamba(nn.Module):
         cmb: Use Mamba in the blocks (ablation "CMB"); without it a block is its depthwise convolution alone, and the
             branches meet only in the average of their outputs.
         contrast: Gate by the contrast map of Eq. 2.
+        borders: What convolutions see beyond the image: "zeros", or "replicate" for its outermost pixels. Zeros tell a
+            network where the border is, and image-level labels are easily fulfilled by painting each class along a
+            border of its own.
         context: Dilation of a 3x3 convolution that ends the neck, so that an instance sees its neighbours; 0 for none.
         smoothing: Odd side, in pixels of the image, of the square window over which probabilities are averaged at
             inference; 0 for none. Something smaller than half the window is lost.
@@ -82,6 +93,7 @@ class PathMamba(nn.Module):
         miml: bool = True,
         cmb: bool = True,
         contrast: bool = True,
+        borders: str = "zeros",
         context: int = 0,
         smoothing: int = 0,
         image_scale: float = 1.0,
@@ -94,6 +106,8 @@ class PathMamba(nn.Module):
             raise ValueError(f"in_channels and num_classes must be at least 1, got {in_channels} and {num_classes}")
         if not 0 <= xi <= 1:
             raise ValueError(f"xi must lie in [0, 1], got {xi}")
+        if borders not in ("zeros", "replicate"):
+            raise ValueError(f"borders must be zeros or replicate, got {borders!r}")
         if context < 0:
             raise ValueError(f"context must be at least 0, got {context}")
         if smoothing and (smoothing < 0 or smoothing % 2 == 0):
@@ -134,6 +148,8 @@ class PathMamba(nn.Module):
         )
         self.side_heads = nn.ModuleList(nn.Conv2d(dim, num_classes, 1) for dim in dims)
         self.decoder = MLPDecoder(dims, dims[1], num_classes)
+        if borders == "replicate":
+            replicate_borders(self)
 
     def load_trunk(self, source: str | Path) -> None:
         """Load pretrained trunk weights: a .safetensors file, or "timm" (see :func:`load_trunk_weights`)."""

@@ -31,6 +31,7 @@ class PathMambaTrainer(TrunkRateTrainer):
         "trunk_rate": 0.1,
         "schedule": "cosine",
         "average": 0.99,
+        "network_arguments": {"borders": "replicate"},
         "loss_arguments": {"absent": "pixels"},
     }
     paper_recipe = {}

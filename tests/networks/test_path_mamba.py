@@ -24,6 +24,17 @@ def test_any_shape_and_channel_count(shape: tuple[int, int], channels: int) -> N
     assert logits.shape == (2, 3, *shape) and torch.isfinite(logits).all()
 
 
+@pytest.mark.parametrize("stages", [3, 4])
+def test_with_replicated_borders_a_uniform_image_has_uniform_pixel_maps(stages: int) -> None:
+    """The pixel branch cannot tell where it is: nothing of the image differs, and nothing lies beyond it."""
+    network = PathMamba(3, 2, borders="replicate", context=2, trunk={"stages": stages}).eval()
+    with_zeros = PathMamba(3, 2, context=2, trunk={"stages": stages}).eval()
+    with_zeros.load_state_dict(network.state_dict())
+    image = torch.full((1, 3, 64, 96), 0.3)
+    spread, with_zeros_spread = (float(each.maps(image).pixel.std((2, 3)).max()) for each in (network, with_zeros))
+    assert spread < 1e-6 < 1e-4 < with_zeros_spread
+
+
 @pytest.mark.parametrize("image_scale", [0.5, 2.0])
 def test_an_enlarged_image_comes_back_at_its_own_size(image_scale: float) -> None:
     with torch.no_grad():
@@ -165,6 +176,7 @@ def test_the_loss_falls_and_a_mask_appears_from_image_labels_alone() -> None:
         ({"size": "XL"}, "size must be one of T, S, B, got 'XL'"),
         ({"xi": 1.1}, r"xi must lie in \[0, 1\], got 1.1"),
         ({"image_scale": 0}, "image_scale must be positive, got 0"),
+        ({"borders": "reflect"}, "borders must be zeros or replicate, got 'reflect'"),
         ({"num_classes": 0}, "num_classes must be at least 1, got 3 and 0"),
         ({"trunk": {"stages": 2}}, "stages must be 3 or 4, got 2"),
         ({"trunk": {"frozen": 4}}, r"frozen must lie in \[0, stages=3\], got 4"),

@@ -32,6 +32,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"cuescan", "tim
         {
             "contrast": False,
             "exclusive": True,
+            "borders": "replicate",
             "context": 2,
             "smoothing": 49,
             "image_scale": 1.5,

@@ -16,12 +16,13 @@ def test_own_recipe_unless_the_papers_is_asked_for(active, monkeypatch):
     own = initialised()
     assert own.loss.absent == "pixels" and own.average.decay == 0.99
     assert len(own.network.neck) == 2, "a context is for trunks that were loaded"
+    assert own.network.trunk.conv1.padding_mode == "replicate"
 
     monkeypatch.setenv("CUESCAN_RECIPE", "paper")
     paper = initialised()
     assert paper.loss.absent == "pooled" and paper.average.decay == 0
     assert [group["lr"] for group in paper.optimizer.param_groups] == [1e-5]
-    assert paper.options.schedule == "constant"
+    assert paper.options.schedule == "constant" and paper.network.trunk.conv1.padding_mode == "zeros"
 
 
 def test_a_loaded_trunk_learns_more_slowly_and_sees_its_neighbours(active, tmp_path, monkeypatch):
