@@ -144,7 +144,7 @@ class EpochTrainer(PersistentTrainer):
             self.save_checkpoint(str(folder / BEST))
         self.save_checkpoint(str(folder / LATEST))
         if self.local_rank == 0:
-            history.write(self.log, folder)
+            history.write(self.log, folder, self.options.keep)
         told = ", ".join(f"{key} {value:.3f}" for key, value in row.items() if key != "epoch" and value is not None)
         self.print_to_log_file(f"epoch {self.current_epoch}: {told}{' (best so far)' if best else ''}")
         self.current_epoch += 1

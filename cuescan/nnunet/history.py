@@ -54,17 +54,26 @@ def chosen_epoch(log: Mapping[str, list]) -> int:
     return len(series) - 1 - int(np.argmax(series[::-1]))
 
 
-def write(log: Mapping[str, list], folder: Path) -> None:
-    """Write all finished epochs to ``progress_cues.jsonl`` and ``progress.png`` in ``folder``, atomically."""
-    table = rows(log)
+def kept_epoch(log: Mapping[str, list], keep: str) -> int:
+    """Return the epoch whose weights are final if the training ends now: that with the "best" score, or the "last"."""
+    return chosen_epoch(log) if keep == "best" else len(log[PREFIX + "score"]) - 1
+
+
+def write(log: Mapping[str, list], folder: Path, keep: str) -> None:
+    """Write all finished epochs to ``progress_cues.jsonl`` and ``progress.png`` in ``folder``, atomically.
+
+    In the rows ``kept`` marks the epoch whose weights are final (:func:`kept_epoch`).
+    """
+    kept = kept_epoch(log, keep)
+    table = [row | {"kept": row["epoch"] == kept} for row in rows(log)]
     partial = folder / f".{FILE}.{os.getpid()}"
     partial.write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
     partial.replace(folder / FILE)
-    draw(table, chosen_epoch(log), folder / FIGURE)
+    draw(table, kept, folder / FIGURE)
 
 
-def draw(table: list[dict[str, float | None]], chosen: int, path: Path) -> None:
-    """Draw loss, score with its parts, and dense scores where known, with a line at the chosen epoch."""
+def draw(table: list[dict[str, float | None]], kept: int, path: Path) -> None:
+    """Draw loss, score with its parts, and dense scores where known, with a line at the kept epoch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -81,7 +90,7 @@ def draw(table: list[dict[str, float | None]], chosen: int, path: Path) -> None:
             if points:
                 width = 2.5 if key == "score" else 1
                 axis.plot(*zip(*points, strict=True), marker=".", label=key.replace("_", " "), linewidth=width)
-        axis.axvline(chosen, color="black", linestyle=":", label=f"chosen: epoch {chosen}")
+        axis.axvline(kept, color="black", linestyle=":", label=f"kept: epoch {kept}")
         axis.set_title(title, loc="left")
         axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
         axis.grid(alpha=0.3)

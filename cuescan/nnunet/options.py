@@ -34,6 +34,7 @@ class TrainingOptions:
         lr: learning rate.
         trunk_rate: factor of the learning rate of a trunk whose weights were loaded.
         schedule: of the learning rate over the epochs: constant, or cosine after a first epoch at a tenth.
+        keep: what becomes the final checkpoint: "best", the epoch with the highest score from cues, or "last".
         average: decay of the running average of the weights, which is what is judged and kept; 0 for none.
         weight_decay: of the optimiser.
         size: size of the network: T, S or B.
@@ -60,6 +61,7 @@ class TrainingOptions:
     lr: float = 1e-5
     trunk_rate: float = 1.0
     schedule: str = "constant"
+    keep: str = "best"
     average: float = 0.0
     weight_decay: float = 5e-4
     size: str = "T"
@@ -172,6 +174,7 @@ _RULES: dict[str, Rule] = {
     "lr": (float, lambda value: 0 < value < float("inf"), "must be a number above 0"),
     "trunk_rate": (float, lambda value: 0 < value <= 1, "must be a number above 0 and at most 1"),
     "schedule": (str.lower, lambda value: value in ("constant", "cosine"), "must be constant or cosine"),
+    "keep": (str.lower, lambda value: value in ("best", "last"), "must be best or last"),
     "average": (float, lambda value: 0 <= value < 1, "must be a number from 0 to below 1"),
     "weight_decay": (float, lambda value: 0 <= value < float("inf"), "must be a number of at least 0"),
     "size": (str.upper, lambda value: value in ("T", "S", "B"), "must be T, S or B"),

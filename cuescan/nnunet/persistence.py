@@ -26,7 +26,8 @@ class PersistentTrainer(nnUNetTrainer):
 
     ``checkpoint_best.pth`` is the state after the epoch with the best score, ``checkpoint_latest.pth`` that after the
     last epoch, which ``--c`` goes on from (also after the training has ended, with more ``CUESCAN_EPOCHS``), and
-    ``checkpoint_final.pth``, written at the end and used by all of nnU-Net's commands, holds the weights of the best.
+    ``checkpoint_final.pth``, written at the end and used by all of nnU-Net's commands, holds the weights of the best,
+    or of the last where ``CUESCAN_KEEP`` says so.
     """
 
     network: Any
@@ -103,11 +104,11 @@ class PersistentTrainer(nnUNetTrainer):
         self.adopt(TrainingOptions.from_stored(stored["options"]).resumed(), stored["network_arguments"])
 
     def on_train_end(self) -> None:
-        """Keep the last state for ``--c``, take the weights that the score chose, and make them the final ones."""
+        """Keep the last state for ``--c``, and make its weights, or those that the score chose, the final ones."""
         folder = Path(self.output_folder)
         self.current_epoch -= 1  # saving adds 1
         self.save_checkpoint(str(folder / LATEST))
-        if not self.disable_checkpointing:
+        if not self.disable_checkpointing and self.options.keep == "best":
             if self.is_ddp:
                 dist.barrier()
             self.bare_network.load_state_dict(load_checkpoint(folder / BEST, self.device)["network_weights"])

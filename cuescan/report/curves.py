@@ -72,11 +72,17 @@ def read_training(folder: Path) -> Training | None:
     path = folder / history.FILE
     rows: Sequence[Row] = _weak_rows(path) if path.is_file() else []
     if rows:
-        scores = [value if (value := row.get("score")) is not None else -math.inf for row in rows]
-        return _training(rows, PANELS, history.chosen_epoch({history.PREFIX + "score": scores}))
+        return _training(rows, PANELS, _kept(rows))
     rows = _logged_rows(folder)
     panels = {"Loss": ("training", "validation"), "Pseudo Dice on patches": ("mean over classes",)}
     return _training(rows, panels, None) if rows else None
+
+
+def _kept(rows: Sequence[Row]) -> int:
+    """The epoch that is marked as kept; in files without marks the one with the best score, which was the rule."""
+    marked = [number for number, row in enumerate(rows) if row.get("kept")]
+    scores = [value if (value := row.get("score")) is not None else -math.inf for row in rows]
+    return marked[-1] if marked else history.chosen_epoch({history.PREFIX + "score": scores})
 
 
 def _training(rows: Sequence[Row], panels: Mapping[str, Sequence[str]], chosen: int | None) -> Training | None:

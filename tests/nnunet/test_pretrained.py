@@ -30,6 +30,12 @@ def test_it_trains_predicts_and_continues_by_the_stock_commands(workplace, tmp_p
     workplace.run(*training, "--c", **options | {"CUESCAN_EPOCHS": "2"})
     rows = [json.loads(line) for line in (fold / "progress_cues.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [0, 1]
+    assert [row["kept"] for row in rows] == [False, True], "labels of pixels need no score to choose"
+    final, latest = (
+        torch.load(fold / f"checkpoint_{name}.pth", weights_only=False)["network_weights"]
+        for name in ("final", "latest")
+    )
+    assert all(torch.equal(final[key], latest[key]) for key in latest)
     images = workplace.raw / "Dataset001_Tiny" / "imagesTr"
     workplace.run(
         *("nnUNetv2_predict", "-i", str(images), "-o", str(tmp_path / "out"), "-d", "1", "-c", "2d", "-f", "0"),
