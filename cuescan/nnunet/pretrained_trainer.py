@@ -20,9 +20,8 @@ class PretrainedTrainer(TrunkRateTrainer):
     Made for a second stage: labelsTr are pseudo-labels with ``ignore`` where a weak model was in doubt, and cues.json
     may say of parts of the images which classes they show; both are learned from. On real masks it is the fully
     supervised bound of the same network. It sees random windows of the images. Order, augmentation, schedule, average
-    of the weights, checkpoints and options are those of cuescan's weak trainers. The last epoch's weights are kept, as
-    nnU-Net does: the score from cues guards against masks that shrink while the loss falls, which labels of pixels do
-    not allow.
+    of the weights, checkpoints and options are those of cuescan's weak trainers; the score that picks the checkpoint is
+    the cues'.
     """
 
     network_class = TrunkUNet
@@ -34,7 +33,6 @@ class PretrainedTrainer(TrunkRateTrainer):
         "trunk_rate": 0.1,
         "schedule": "cosine",
         "average": 0.99,
-        "keep": "last",
         "weight_decay": 1e-2,
         "window": 512,
         "colour_jitter": 0.15,
