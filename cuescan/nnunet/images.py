@@ -50,8 +50,6 @@ class WholeImages(Dataset):
         may_stain: for every case whether its colours may change.
         masks: add the reference masks.
         parts: of the cases, where cues label parts of images.
-        padding: numpy's mode of padding images to the patch: "constant", zeros as in nnU-Net's inference, or
-            "symmetric", reflections, which do not tell a network where the image ends.
         window: side of the square windows that items show instead of whole images, at most the patch's longer side;
             None for whole images. What cues say of whole images, labels and places, does not hold for a window.
     """
@@ -67,7 +65,6 @@ class WholeImages(Dataset):
         may_stain: Sequence[bool] = (),
         masks: bool = False,
         parts: CaseParts | None = None,
-        padding: str = "constant",
         window: int | None = None,
     ):
         self.source = source
@@ -77,7 +74,7 @@ class WholeImages(Dataset):
         self.seed = seed
         self.augmentation = augmentation
         self.may_turn, self.may_stain = list(may_turn), list(may_stain)
-        self.masks, self.parts, self.padding = masks, parts, padding
+        self.masks, self.parts = masks, parts
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -96,8 +93,8 @@ class WholeImages(Dataset):
         if self.augmentation is not None:
             image, turn = self.augmentation(image, generator, self.may_turn[number], self.may_stain[number])
         rows, columns = centred_slices(image.shape[1:], self.patch_size)
-        around = [(part.start, side - part.stop) for part, side in zip((rows, columns), self.patch_size, strict=True)]
-        padded = np.pad(image, [(0, 0), *around], self.padding)
+        padded = np.zeros((len(image), *self.patch_size), dtype=np.float32)
+        padded[:, rows, columns] = image
         shape, crop = raw_geometry(properties)
         item = {
             "data": torch.from_numpy(padded),

@@ -30,7 +30,6 @@ ENCODERS = "cuescan_encoders"
 class SentenceTrainer(WeakTrainer):
     """The part of a trainer that deals with sentences; a subclass gives network, loss and how they meet."""
 
-    padding = "constant"  # a sentence counts findings, which reflections would show twice
     text: TextEncoding
     supervision: SentenceSupervision
 

@@ -41,8 +41,6 @@ class WeakTrainer(EpochTrainer):
     """Defaults of options, where they are not those of :class:`TrainingOptions`."""
     paper_recipe: Mapping[str, Any] | None = None
     """The same of the network's paper, for ``CUESCAN_RECIPE=paper``; None if ``recipe`` is that."""
-    padding = "symmetric"
-    """How training images are padded to the patch: zeros would tell where an image ends, and classes gather there."""
     learns_from_parts = False
     """Whether the loss takes labels of parts of images."""
     learns_from_masks = False
@@ -212,7 +210,6 @@ class WeakTrainer(EpochTrainer):
             [self.may_stain(case) for case in self.training_cases],
             masks=self.learns_from_masks,
             parts=self.case_parts(self.training_cases),
-            padding=self.padding,
             window=options.window,
         )
         scored_cases = self._scored_cases()

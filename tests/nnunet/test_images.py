@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,13 +130,3 @@ def test_stain_changes_are_small_and_leave_white_white():
 def test_centred_slices_have_the_images_size(size, more):
     rows, columns = centred_slices((size, size), (size + more, size))
     assert rows.stop - rows.start == size and rows.stop <= size + more and columns == slice(0, size)
-
-
-def test_reflections_around_an_image_hide_where_it_ends():
-    image = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
-    source = OneImage(image, np.ones((1, 1, 2, 3), int))
-    item = WholeImages(source, ["a"], (4, 7), masks=True, padding="symmetric")[0, 0, 0]
-    rows = item["data"][0]
-    assert torch.equal(rows[0], rows[1]) and torch.equal(rows[2], rows[3])
-    assert rows[1].tolist() == [1, 0, 0, 1, 2, 2, 1] and int(item["valid"].sum()) == 6
-    assert (item["target"][0][~item["valid"][0]] == -1).all()
