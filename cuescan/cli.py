@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -47,10 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = next((a for a in arguments if a in COMMANDS), None)
     namespace = build_parser(chosen).parse_args(arguments)
     try:
-        return namespace.run(namespace) or 0
+        status = namespace.run(namespace) or 0
+        sys.stdout.flush()
+        return status
     except UserError as error:
         print(f"cuescan: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads our output, as `head`, had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 141  # as a shell says of a program that SIGPIPE ended
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -52,6 +53,18 @@ def test_a_users_error_is_one_sentence_and_status_2(tmp_path):
     assert result.stdout == ""
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("cuescan: error: ") and "dataset.json" in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no broken pipe")
+def test_a_reader_that_had_enough_is_no_error():
+    """As of ``cuescan path trainers | true``."""
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run(
+        [sys.executable, "-m", "cuescan.cli", "path", "trainers"], stdout=write, stderr=subprocess.PIPE, timeout=300
+    )
+    os.close(write)
+    assert process.returncode == 141 and not process.stderr
 
 
 def test_another_error_keeps_its_traceback(monkeypatch):
