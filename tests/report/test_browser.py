@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tiny_dataset as tiny
-from conftest import make_place
+from reported_runs import make_place
 
 from cuescan.cli import main
 

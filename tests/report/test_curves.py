@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from conftest import EPOCHS
 from hypothesis import given
 from hypothesis import strategies as st
+from reported_runs import EPOCHS
 
 from cuescan.report.charts import charts
 from cuescan.report.curves import Curve, Training, read_training

@@ -9,11 +9,11 @@ import shutil
 import numpy as np
 import pytest
 import tiny_dataset as tiny
-from conftest import make_place
 from hypothesis import given
 from hypothesis import strategies as st
 from page_parts import Page
 from PIL import Image
+from reported_runs import make_place
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from cuescan.cli import main
