@@ -70,6 +70,10 @@ class DeepContrastLoss(nn.Module):
     ``-sum log(f_k) / r - log(1 - sum f_k)`` and least where each has ``f_k = 1 / (r + K)``: r says how much of an image
     a class is expected to take.
 
+    Where an image ends is a place that each image has, and a class along it fulfils most labels. ``margin``, which is
+    ours, pools classes from pixels that are further than that from the image's end: a class that lies along it fulfils
+    no label. Labels of parts are pooled from all their pixels, and absence per pixel counts everywhere.
+
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
@@ -77,6 +81,7 @@ class DeepContrastLoss(nn.Module):
         consistency: Weight of the agreement of Y'' and of the stages with Y', at least 0; 0 is the paper's loss.
         absent: "pooled" (the paper's) or "pixels": where it counts that a class is absent.
         surroundings: Whether the background is pooled too, where there is one.
+        margin: Pixels at the end of an image that fulfil no label, at least 0.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
     """
@@ -89,6 +94,7 @@ class DeepContrastLoss(nn.Module):
         consistency: float = 0.0,
         absent: str = POOLED,
         surroundings: bool = False,
+        margin: int = 0,
         exclusive: bool = False,
         background: bool = True,
     ) -> None:
@@ -99,7 +105,10 @@ class DeepContrastLoss(nn.Module):
             raise ValueError(f"consistency must be at least 0, got {consistency}")
         if absent not in (POOLED, PIXELS):
             raise ValueError(f"absent must be {POOLED} or {PIXELS}, got {absent!r}")
+        if margin < 0:
+            raise ValueError(f"margin must be at least 0, got {margin}")
         self.r, self.xi, self.deep, self.consistency, self.absent = r, xi, deep, consistency, absent
+        self.margin = margin
         self.surroundings = surroundings and background
         self.exclusive, self.background = exclusive, background
 
@@ -111,13 +120,13 @@ class DeepContrastLoss(nn.Module):
         Args:
             maps: Class maps of :class:`cuescan.networks.PathMamba` with ``deep_supervision`` set.
             labels: (B, K) with 1 present, 0 absent, NaN unknown; of N parts (B, N, K).
-            valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere. Parts need it.
+            valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere. Parts and a margin need it.
             boxes: (B, N, 4) of the parts (:class:`cuescan.training.parts.Parts`); None: labels are of images.
 
         Returns:
             Scalar, float32.
         """
-        bags = _Bags(labels, valid, boxes)
+        bags = _Bags(labels, valid, boxes, self.margin)
         layers = [] if maps.pixel is None else [maps.pixel]
         shares = [1.0] if maps.pixel is None else [self.xi, 1 - self.xi]
         loss = self._cross_entropy([*layers, maps.patch], shares, bags)
@@ -137,7 +146,7 @@ class DeepContrastLoss(nn.Module):
         labels = bags.labels
         loss = branches[0].new_zeros((), dtype=torch.float32)
         if self.surroundings:
-            kept = [bags.pooled_images(background_log_probability(x, self.exclusive), 1.0) for x in branches]
+            kept = [_pooled(background_log_probability(x, self.exclusive), 1.0, bags.valid) for x in branches]
             loss = loss - _mixed(kept, shares).sum() / bags.known_of_images
         if self.absent == POOLED:
             return loss + image_level_cross_entropy(log_p, labels)
@@ -189,10 +198,16 @@ class _Bags:
         labels: (B, K), or (B, N, K) of parts.
         valid: (B, 1, H, W) boolean, or None.
         boxes: (B, N, 4) of parts, or None.
+        margin: pixels at the end of an image that are not pooled.
     """
 
-    def __init__(self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None) -> None:
+    def __init__(self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None, margin: int = 0) -> None:
         self.labels, self.valid, self.boxes = labels, valid, boxes
+        self.inner = valid
+        if margin and boxes is None:
+            if valid is None:
+                raise ValueError("valid must be given with a margin: it tells where the images end")
+            self.inner = _without_margin(valid, margin)
         self.known = (~torch.isnan(labels)).sum().clamp_min(1)
         # parts of an image share its pixels, so that absence weighs as if each image had one label of each class
         self.known_of_images = self.known if boxes is None else labels.shape[0] * labels.shape[2]
@@ -200,12 +215,8 @@ class _Bags:
     def pooled(self, log_p: Tensor, r: float) -> Tensor:
         """Log generalised mean over each bag's pixels, (B, K) or (B, N, K)."""
         if self.boxes is None:
-            return self.pooled_images(log_p, r)
+            return _pooled(log_p, r, self.inner)
         return log_part_means(log_p, self.boxes, self._extent(), r)
-
-    def pooled_images(self, log_p: Tensor, r: float) -> Tensor:
-        """Log generalised mean over the pixels of each image, (B, K)."""
-        return log_generalised_mean(log_p, r, None if self.valid is None else valid_share(self.valid, log_p))
 
     def absent(self, logits: Tensor) -> Tensor:
         """Which classes are absent where, (B, K, 1, 1) or (B, K, h, w) bool."""
@@ -217,6 +228,18 @@ class _Bags:
         if self.valid is None:
             raise ValueError("valid must be given with boxes: it tells the size of the images")
         return padded_size(self.valid)
+
+
+def _pooled(log_p: Tensor, r: float, valid: Tensor | None) -> Tensor:
+    """Log generalised mean over the valid pixels of each image, (B, K)."""
+    return log_generalised_mean(log_p, r, None if valid is None else valid_share(valid, log_p))
+
+
+def _without_margin(valid: Tensor, margin: int) -> Tensor:
+    """Of valid pixels those further than ``margin`` from any that is not; all of an image that has none."""
+    outside = F.pad((~valid).float(), [margin] * 4, value=1.0)
+    inner = F.max_pool2d(outside, 2 * margin + 1, stride=1) == 0
+    return torch.where(inner.any(3, keepdim=True).any(2, keepdim=True), inner, valid)
 
 
 def _mixed(logs: list[Tensor], shares: list[float]) -> Tensor:
