@@ -113,7 +113,12 @@ class DeepContrastLoss(nn.Module):
         self.exclusive, self.background = exclusive, background
 
     def forward(
-        self, maps: PathMambaMaps, labels: Tensor, valid: Tensor | None = None, boxes: Tensor | None = None
+        self,
+        maps: PathMambaMaps,
+        labels: Tensor,
+        valid: Tensor | None = None,
+        boxes: Tensor | None = None,
+        empty: Tensor | None = None,
     ) -> Tensor:
         """Compute the loss.
 
@@ -122,11 +127,15 @@ class DeepContrastLoss(nn.Module):
             labels: (B, K) with 1 present, 0 absent, NaN unknown; of N parts (B, N, K).
             valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere. Parts and a margin need it.
             boxes: (B, N, 4) of the parts (:class:`cuescan.training.parts.Parts`); None: labels are of images.
+            empty: (B, 1, H, W) boolean, where no class can be, by other knowledge than labels; None if not known. It
+                counts as if all classes were absent there, so that ``absent`` must be "pixels".
 
         Returns:
             Scalar, float32.
         """
-        bags = _Bags(labels, valid, boxes, self.margin)
+        if empty is not None and self.absent != PIXELS:
+            raise ValueError(f"absent must be {PIXELS} where pixels are known to be empty, got {self.absent!r}")
+        bags = _Bags(labels, valid, boxes, empty, self.margin)
         layers = [] if maps.pixel is None else [maps.pixel]
         shares = [1.0] if maps.pixel is None else [self.xi, 1 - self.xi]
         loss = self._cross_entropy([*layers, maps.patch], shares, bags)
@@ -198,11 +207,14 @@ class _Bags:
         labels: (B, K), or (B, N, K) of parts.
         valid: (B, 1, H, W) boolean, or None.
         boxes: (B, N, 4) of parts, or None.
+        empty: (B, 1, H, W) boolean, where no class can be, or None.
         margin: pixels at the end of an image that are not pooled.
     """
 
-    def __init__(self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None, margin: int = 0) -> None:
-        self.labels, self.valid, self.boxes = labels, valid, boxes
+    def __init__(
+        self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None, empty: Tensor | None, margin: int
+    ) -> None:
+        self.labels, self.valid, self.boxes, self.empty = labels, valid, boxes, empty
         self.inner = valid
         if margin and boxes is None:
             if valid is None:
@@ -213,7 +225,9 @@ class _Bags:
         self.known_of_images = self.known if boxes is None else labels.shape[0] * labels.shape[2]
 
     def pooled(self, log_p: Tensor, r: float) -> Tensor:
-        """Log generalised mean over each bag's pixels, (B, K) or (B, N, K)."""
+        """Log generalised mean over each bag's pixels, (B, K) or (B, N, K); empty ones add nothing to it."""
+        if self.empty is not None:
+            log_p = log_p.masked_fill(_mostly(self.empty, log_p), -1e4)
         if self.boxes is None:
             return _pooled(log_p, r, self.inner)
         return log_part_means(log_p, self.boxes, self._extent(), r)
@@ -221,8 +235,10 @@ class _Bags:
     def absent(self, logits: Tensor) -> Tensor:
         """Which classes are absent where, (B, K, 1, 1) or (B, K, h, w) bool."""
         if self.boxes is None:
-            return (self.labels == 0)[:, :, None, None]
-        return denied(self.boxes, self.labels, logits.shape[2:], self._extent())
+            absent = (self.labels == 0)[:, :, None, None]
+        else:
+            absent = denied(self.boxes, self.labels, logits.shape[2:], self._extent())
+        return absent if self.empty is None else absent | _mostly(self.empty, logits)
 
     def _extent(self) -> tuple[int, int]:
         if self.valid is None:
@@ -233,6 +249,11 @@ class _Bags:
 def _pooled(log_p: Tensor, r: float, valid: Tensor | None) -> Tensor:
     """Log generalised mean over the valid pixels of each image, (B, K)."""
     return log_generalised_mean(log_p, r, None if valid is None else valid_share(valid, log_p))
+
+
+def _mostly(where: Tensor, like: Tensor) -> Tensor:
+    """Cells of a map that are marked in at least half of their pixels, (B, 1, h, w) bool."""
+    return valid_share(where, like) >= 0.5
 
 
 def _without_margin(valid: Tensor, margin: int) -> Tensor:

@@ -14,6 +14,7 @@ from cuescan.cues.language import Turn
 from cuescan.training.augmentation import Augmentation, turned
 from cuescan.training.padding import centred_slices, padding_mask, random_window
 from cuescan.training.parts import CaseParts
+from cuescan.training.stains import outside_nuclei
 
 Address = tuple[int, int, int]
 """(epoch, position in the epoch, number of the case)."""
@@ -37,7 +38,7 @@ class WholeImages(Dataset):
     places also ``shape`` (2,), height and width of the raw image, ``crop`` (4,), left, top, right, bottom of what
     preprocessing kept of it, as shares, and ``turn`` (3,) bool, how it was then turned. Only if ``masks`` is set it has
     ``target`` (1, H, W) int64, -1 where padded: of the training items only those of a trainer that learns from masks
-    carry one. Only if ``parts`` is given it has ``boxes`` (N, 4) and ``box_labels`` (N, K), float32
+    carry one. Only if ``nuclei`` is set it has ``empty`` (1, H, W) bool, where no nucleus can lie. Only if ``parts`` is given it has ``boxes`` (N, 4) and ``box_labels`` (N, K), float32
     (:class:`cuescan.training.parts.Parts`).
 
     Args:
@@ -50,6 +51,7 @@ class WholeImages(Dataset):
         may_stain: for every case whether its colours may change.
         masks: add the reference masks.
         parts: of the cases, where cues label parts of images.
+        nuclei: add where no nucleus can lie (:func:`cuescan.training.stains.outside_nuclei`).
         window: side of the square windows that items show instead of whole images, at most the patch's longer side;
             None for whole images. What cues say of whole images, labels and places, does not hold for a window.
     """
@@ -65,6 +67,7 @@ class WholeImages(Dataset):
         may_stain: Sequence[bool] = (),
         masks: bool = False,
         parts: CaseParts | None = None,
+        nuclei: bool = False,
         window: int | None = None,
     ):
         self.source = source
@@ -74,7 +77,7 @@ class WholeImages(Dataset):
         self.seed = seed
         self.augmentation = augmentation
         self.may_turn, self.may_stain = list(may_turn), list(may_stain)
-        self.masks, self.parts = masks, parts
+        self.masks, self.parts, self.nuclei = masks, parts, nuclei
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -86,6 +89,7 @@ class WholeImages(Dataset):
         image, turn = np.asarray(data[:], dtype=np.float32)[:, 0], Turn()
         size, window, seen = image.shape[1:], None, (slice(None), slice(None))
         generator = np.random.default_rng([self.seed, epoch, position])
+        outside = outside_nuclei(image) if self.nuclei else None
         if self.side is not None:
             window = random_window(size, self.side, generator)
             seen = slice(window[0], window[2]), slice(window[1], window[3])
@@ -109,6 +113,10 @@ class WholeImages(Dataset):
             # nnU-Net marks black surroundings, which belong to the background, with -1
             reference[:, rows, columns] = turned(np.maximum(np.asarray(target[:])[(slice(None), 0, *seen)], 0), turn)
             item["target"] = torch.from_numpy(reference)
+        if outside is not None:
+            empty = np.ones((1, *self.patch_size), dtype=bool)
+            empty[:, rows, columns] = turned(outside[(None, *seen)], turn)
+            item["empty"] = torch.from_numpy(empty)
         if self.parts is not None:
             found = self.parts(case, shape, crop, size, turn, (rows.start, columns.start), window)
             item["boxes"], item["box_labels"] = (torch.from_numpy(values) for values in found)

@@ -48,6 +48,8 @@ class TrainingOptions:
         validation_cases: at most so many cases in the validation after each epoch, evenly spaced; None for all.
         window: training sees random square windows of so many pixels a side; None for whole images. Only for masks and
             labels of parts, which hold for a window.
+        nuclei: all classes are nuclei in images stained with haematoxylin and eosin, so that what haematoxylin does not
+            stain is background (RGB images).
         stain_jitter: largest relative change of a stain (RGB images); 0 for none.
         colour_jitter: largest relative change of each channel (RGB images); 0 for none.
         cpu_precision: float32, or bfloat16 for mixed precision on a CPU that has it; GPUs always mix, as in nnU-Net.
@@ -73,6 +75,7 @@ class TrainingOptions:
     iterations: int | None = None
     validation_cases: int | None = None
     window: int | None = None
+    nuclei: bool = False
     stain_jitter: float = 0.05
     colour_jitter: float = 0.0
     cpu_precision: str = "float32"
@@ -158,6 +161,10 @@ def _json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def _switch(text: str) -> bool:
+    return {"1": True, "0": False}[text]
+
+
 Rule = tuple[Callable[[str], Any], Callable[[Any], bool], str]
 
 
@@ -190,6 +197,7 @@ _RULES: dict[str, Rule] = {
     "iterations": _integer(1),
     "validation_cases": _integer(1),
     "window": _integer(32),
+    "nuclei": (_switch, lambda value: True, "must be 1 or 0"),
     "stain_jitter": _JITTER,
     "colour_jitter": _JITTER,
     "cpu_precision": (str.lower, lambda value: value in ("float32", "bfloat16"), "must be float32 or bfloat16"),
@@ -209,7 +217,7 @@ def _given(environment: Mapping[str, str]) -> dict[str, Any]:
             value = parse(text)
             if not accept(value):
                 raise ValueError(text)
-        except ValueError:
+        except (ValueError, KeyError):
             raise UserError(
                 f"the environment variable {variable} is '{text}' but {rule}; correct or unset it"
             ) from None

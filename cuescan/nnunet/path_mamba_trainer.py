@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from cuescan.losses import DeepContrastLoss
 from cuescan.networks import PathMamba
@@ -25,7 +25,7 @@ class PathMambaTrainer(TrunkRateTrainer):
     """
 
     network_class = PathMamba
-    learns_from_parts = True
+    learns_from_parts = learns_from_stain = True
     recipe = {
         "lr": 1e-3,
         "trunk_rate": 0.1,
@@ -53,3 +53,12 @@ class PathMambaTrainer(TrunkRateTrainer):
         network = self.bare_network
         known = {"xi": network.xi, "exclusive": network.exclusive, "background": network.background}
         return build_loss(DeepContrastLoss, known, self.options.loss_arguments)
+
+    def batch_loss(self, batch: dict) -> Tensor:
+        """The loss of a batch of :class:`cuescan.nnunet.images.WholeImages`."""
+        if "empty" not in batch:
+            return super().batch_loss(batch)
+        images, valid, empty = (batch[key].to(self.device, non_blocking=True) for key in ("data", "valid", "empty"))
+        parts = self.parts_of(batch) if "boxes" in batch else None
+        labels, boxes = parts or (self.labels_of(batch["keys"]), None)
+        return self.loss(self.network(images), labels, valid, boxes, empty)

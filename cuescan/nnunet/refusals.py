@@ -113,6 +113,21 @@ def check_patch(
         )
 
 
+def check_nuclei(trainer: str, learns_from_stain: bool, rgb: bool, cues: Cues, path: Path) -> None:
+    """Refuse ``CUESCAN_NUCLEI`` where it says nothing, or what is not so.
+
+    Raises:
+        UserError: the trainer's loss does not take it, images are not RGB, or each pixel has a class.
+    """
+    remedy = "unset CUESCAN_NUCLEI"
+    if not learns_from_stain:
+        raise UserError(f"CUESCAN_NUCLEI is 1, but {trainer} does not learn from stains; {remedy}")
+    if not rgb:
+        raise UserError(f"CUESCAN_NUCLEI is 1, but the images are not RGB with stains to tell apart; {remedy}")
+    if not cues.background:
+        raise UserError(f"CUESCAN_NUCLEI is 1, but by {path} each pixel has a class, also outside nuclei; {remedy}")
+
+
 def check_parts(cues: Cues, source: Any, cases: Iterable[str], path: Path) -> None:
     """Refuse parts that reach beyond their image.
 

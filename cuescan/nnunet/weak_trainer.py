@@ -45,6 +45,8 @@ class WeakTrainer(EpochTrainer):
     """Whether the loss takes labels of parts of images."""
     learns_from_masks = False
     """Whether the loss takes what ``labelsTr`` holds."""
+    learns_from_stain = False
+    """Whether the loss takes where no nucleus can lie."""
 
     def __init__(
         self,
@@ -177,6 +179,9 @@ class WeakTrainer(EpochTrainer):
                     f"CUESCAN_WINDOW is {self.options.window}, but {type(self).__name__} learns here from what cues "
                     "say of whole images, which need not hold for a window; unset it, or label parts of the images"
                 )
+            if self.options.nuclei:
+                rgb = self.unit_range and len(self.configuration_manager.normalization_schemes) == 3
+                refusals.check_nuclei(type(self).__name__, self.learns_from_stain, rgb, self.cues, self.cue_path)
             if self.learns_from_parts:
                 refusals.check_parts(self.cues, source, source.identifiers, self.cue_path)
             patch = self.configuration_manager.patch_size
@@ -210,6 +215,7 @@ class WeakTrainer(EpochTrainer):
             [self.may_stain(case) for case in self.training_cases],
             masks=self.learns_from_masks,
             parts=self.case_parts(self.training_cases),
+            nuclei=options.nuclei,
             window=options.window,
         )
         scored_cases = self._scored_cases()

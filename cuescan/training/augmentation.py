@@ -13,11 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from cuescan.cues.language import Turn
-
-STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]], dtype=np.float32)
-"""Optical densities (red, green, blue) of haematoxylin, eosin and DAB (Ruifrok and Johnston 2001)."""
-_UNMIX = np.linalg.inv(STAINS / np.linalg.norm(STAINS, axis=1, keepdims=True)).astype(np.float32)
-_MIX = np.linalg.inv(_UNMIX).astype(np.float32)
+from cuescan.training.stains import MIX, UNMIX, optical_density
 
 
 @dataclass(frozen=True)
@@ -73,9 +69,8 @@ class Augmentation:
 
     def _restained(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         factors = generator.uniform(1 - self.stain_jitter, 1 + self.stain_jitter, 3).astype(np.float32)
-        density = -np.log(np.clip(image, 1 / 255, 1))
-        change = (_UNMIX * factors) @ _MIX
-        return np.exp(-np.einsum("chw,cd->dhw", density, change))
+        change = (UNMIX * factors) @ MIX
+        return np.exp(-np.einsum("chw,cd->dhw", optical_density(image), change))
 
     def _recoloured(self, image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         most = self.colour_jitter

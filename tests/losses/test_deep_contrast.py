@@ -358,3 +358,37 @@ def test_margin_is_checked() -> None:
         DeepContrastLoss(margin=-1)
     with pytest.raises(ValueError, match="valid must be given with a margin"):
         DeepContrastLoss(margin=4)(random_maps(), torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_pixel_known_to_be_empty_costs_what_absent_classes_do_and_fulfils_no_label(exclusive: bool) -> None:
+    """As two images side by side would: one that may hold the classes, one that holds none of them."""
+    left, right = (2 * torch.randn(1, 2, 16, 16) for _ in range(2))
+    empty = torch.zeros(1, 1, 16, 32, dtype=torch.bool)
+    empty[..., 16:] = True
+    loss = DeepContrastLoss(deep=False, absent="pixels", exclusive=exclusive)
+
+    def cost(logits: torch.Tensor, *labels: float, empty: torch.Tensor | None = None) -> float:
+        return float(loss(PathMambaMaps(None, logits, []), torch.tensor([labels]), empty=empty))
+
+    # the class map of half an image counts half in its mean, so that r = 4 divides its share by 2 ** (1 / 4)
+    present = cost(left, 1.0, NAN) + math.log(2) / 4
+    both = cost(torch.cat([left, right], 3), 1.0, NAN, empty=empty)
+    nothing = cost(right, 0.0, 0.0) * 2 / 2  # of two known labels; here one is known and half of the pixels are meant
+    assert both == pytest.approx(present + nothing, rel=1e-4)
+
+
+def test_empty_pixels_need_absence_per_pixel() -> None:
+    empty = torch.zeros(2, 1, 32, 32, dtype=torch.bool)
+    with pytest.raises(ValueError, match="absent must be pixels where pixels are known to be empty, got 'pooled'"):
+        DeepContrastLoss()(random_maps(), torch.ones(2, 3), empty=empty)
+
+
+def test_empty_pixels_hold_for_labels_of_parts_too() -> None:
+    patch = torch.randn(1, 2, 16, 16).requires_grad_()
+    valid, empty = torch.ones(1, 1, 16, 16, dtype=torch.bool), torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    empty[..., 8:] = True
+    boxes, labels = torch.tensor([[[0.0, 0.0, 16.0, 16.0]]]), torch.tensor([[[1.0, 1.0]]])
+    loss = DeepContrastLoss(deep=False, absent="pixels")
+    loss(PathMambaMaps(None, patch, []), labels, valid, boxes, empty).backward()
+    assert (patch.grad[..., :8] < 0).all() and (patch.grad[..., 8:] > 0).all()

@@ -47,6 +47,20 @@ def test_a_mask_is_padded_with_minus_one_and_black_surroundings_are_background()
     assert item["target"].tolist() == [[[-1, 2, 0, -1], [-1, 0, 1, -1]]]
 
 
+def test_where_no_nucleus_can_lie_is_turned_and_cut_as_the_image_is():
+    image = np.full((3, 40, 48), 0.9, np.float32)
+    image[:, 5:15, 8:20] = np.array([0.3, 0.2, 0.6], np.float32)[:, None, None]
+    augmentation = Augmentation((64, 64), True, 0)
+    for position in range(8):
+        items = WholeImages(OneImage(image), ["a"], (64, 64), 0, augmentation, [True], [True], nuclei=True, window=44)
+        item = items[0, position, 0]
+        dark = item["data"].mean(0).numpy() < 0.6
+        open_to_nuclei = ~item["empty"][0].numpy()
+        inside = item["valid"][0].numpy()
+        assert not open_to_nuclei[~inside].any()
+        assert (dark & inside == open_to_nuclei)[inside].mean() > 0.97
+
+
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 3), st.integers(0, 5))
 def test_every_case_is_seen_in_every_epoch_and_every_batch_is_full(number, batch, world, epoch):
     iterations = -(-number // (batch * world))

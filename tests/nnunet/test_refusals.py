@@ -185,3 +185,15 @@ def test_a_model_of_other_classes_is_refused_in_one_sentence():
         build_network(PathMamba, None, 3, 3)
     with pytest.raises(UserError, match="size must be one of T, S, B, got 'XL'; correct CUESCAN_NETWORK_ARGUMENTS"):
         build_network(PathMamba, plan | {"network_arguments": {"size": "XL"}}, 3, 4)
+
+
+def test_nuclei_where_stains_say_nothing(own, monkeypatch):
+    monkeypatch.setenv("CUESCAN_NUCLEI", "1")
+    message = refused(train, trainer_name="ClassActivationTrainer")
+    assert "CUESCAN_NUCLEI is 1, but ClassActivationTrainer does not learn from stains; unset CUESCAN_NUCLEI" in message
+    change_cues(own, lambda cues: cues.update(background=False))
+    message = refused(train)
+    assert "cues.json each pixel has a class, also outside nuclei; unset CUESCAN_NUCLEI" in message
+    scheme = "ZScoreNormalization"
+    change_plans(own, lambda plans: plans["configurations"]["2d"].update(normalization_schemes=[scheme] * 3))
+    assert "the images are not RGB with stains to tell apart" in refused(train)
