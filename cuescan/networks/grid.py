@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +32,44 @@ def pad_to_tokens(image: Tensor, least: int = MIN_SIZE, grid: int = TOKEN_GRID) 
     check_size(image, least)
     height, width = image.shape[2], image.shape[3]
     return F.pad(image, [0, -width % grid, 0, -height % grid], mode="replicate")
+
+
+def content_box(image: Tensor) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of what is not padding: beyond them all of a batch (B, C, H, W) is exactly 0.
+
+    A side of which less than ``MIN_SIZE`` would be left is kept whole.
+    """
+    filled = (image != 0).any(1).any(0)
+    box = []
+    for axis in (0, 1):
+        places = filled.any(1 - axis).nonzero()
+        start, stop = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+        box += [start, stop] if stop - start >= MIN_SIZE else [0, filled.shape[axis]]
+    return box[0], box[1], box[2], box[3]
+
+
+def segment_content(segment: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Segment an image without the zeros that nnU-Net pads it with before inference.
+
+    Padding can be a third of what a network sees. Black is no tissue: it is taken for a class, and it moves what
+    normalisation over an image is made of.
+
+    Args:
+        segment: From images to logits of the same height and width.
+        image: (B, C, H, W).
+
+    Returns:
+        Logits (B, L, H, W); those of the padding repeat the nearest ones within.
+    """
+    top, bottom, left, right = content_box(image)
+    logits = segment(image[:, :, top:bottom, left:right])
+    around = [left, image.shape[3] - right, top, image.shape[2] - bottom]
+    return F.pad(logits, around, mode="replicate") if any(around) else logits
+
+
+def is_traced() -> bool:
+    """Whether a graph is made of what runs, so that sizes must not depend on what an image shows."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def padded_size(image: Tensor) -> tuple[int, int]:

@@ -12,10 +12,12 @@ from cuescan.networks.contrastive_mamba import ContrastiveMambaBlock, Stage
 from cuescan.networks.decoder import MLPDecoder
 from cuescan.networks.grid import (
     crop,
+    is_traced,
     pad_to_tokens,
     replicate_borders,
     rescale,
     resize,
+    segment_content,
     shrunk_to_tokens,
     window_mean,
 )
@@ -157,11 +159,21 @@ class PathMamba(nn.Module):
             load_trunk_weights(self.trunk, source)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Segment an image (see the class for shapes); a scripted network always gives logits."""
+        """Segment an image (see the class for shapes), without the zeros around it.
+
+        A scripted network always gives logits; it and an exported one see zeros around an image as part of it.
+        """
+        if not torch.jit.is_scripting():
+            if self.deep_supervision:
+                return self.maps(shrunk_to_tokens(pad_to_tokens(image), self.shrinking))  # type: ignore[return-value]
+            if not is_traced():
+                return segment_content(self.segment, image)
+        return self.segment(image)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Logits (B, 1 + K, H, W) of an image, of all that it shows."""
         padded = pad_to_tokens(image)
         maps = self.maps(shrunk_to_tokens(padded, self.shrinking))
-        if not torch.jit.is_scripting() and self.deep_supervision:
-            return maps  # type: ignore[return-value]
         logits = self.combine(maps, (padded.shape[2], padded.shape[3]))
         return crop(logits, image.shape[2], image.shape[3])
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cuescan.networks.grid import check_size, crop, pad_to_tokens, rescale, resize
+from cuescan.networks.grid import check_size, crop, pad_to_tokens, rescale, resize, segment_content
 from cuescan.networks.path_mamba import ABSENT_LOGIT
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 
@@ -89,8 +89,12 @@ class TrunkUNet(nn.Module):
         load_trunk_weights(self.trunk, source)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Segment an image (see the class for shapes)."""
+        """Segment an image (see the class for shapes), without the zeros around it."""
         check_size(image)
+        return segment_content(self.segment, image)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Logits (B, 1 + K, H, W) of an image, of all that it shows."""
         height, width = image.shape[2], image.shape[3]
         factor = self.image_scale
         if self.training and self.scale_jitter > 0:

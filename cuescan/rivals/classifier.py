@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize
+from cuescan.networks.grid import crop, pad_to_tokens, rescale, resize, segment_content
 from cuescan.networks.trunk import ResNetTrunk, load_trunk_weights
 from cuescan.rivals.activations import keep_found, logits_of_shares, normalised_maps
 from cuescan.rivals.pooling import mean_over_valid
@@ -50,11 +50,15 @@ class MapNetwork(nn.Module):
         raise NotImplementedError
 
     def forward(self, image: Tensor) -> Any:
-        """Segment an image (see the class for shapes)."""
+        """Segment an image (see the class for shapes), without the zeros around it."""
+        if self.deep_supervision:
+            return self.maps(rescale(pad_to_tokens(image), self.image_scale))
+        return segment_content(self.segment, image)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Logits (B, 1 + K, H, W) of an image, of all that it shows."""
         padded = pad_to_tokens(image)
         maps = self.maps(rescale(padded, self.image_scale))
-        if self.deep_supervision:
-            return maps
         logits = self.logits(maps, (padded.shape[2], padded.shape[3]))
         return crop(logits, image.shape[2], image.shape[3])
 
