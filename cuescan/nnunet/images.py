@@ -38,8 +38,8 @@ class WholeImages(Dataset):
     places also ``shape`` (2,), height and width of the raw image, ``crop`` (4,), left, top, right, bottom of what
     preprocessing kept of it, as shares, and ``turn`` (3,) bool, how it was then turned. Only if ``masks`` is set it has
     ``target`` (1, H, W) int64, -1 where padded: of the training items only those of a trainer that learns from masks
-    carry one. Only if ``nuclei`` is set it has ``empty`` (1, H, W) bool, where no nucleus can lie. Only if ``parts`` is given it has ``boxes`` (N, 4) and ``box_labels`` (N, K), float32
-    (:class:`cuescan.training.parts.Parts`).
+    carry one. Only if ``nuclei`` is set it has ``empty`` (1, H, W) bool, where no nucleus can lie. Only if ``parts`` is
+    given it has ``boxes`` (N, 4) and ``box_labels`` (N, K), float32 (:class:`cuescan.training.parts.Parts`).
 
     Args:
         source: nnU-Net's data set of preprocessed cases.
