@@ -70,10 +70,6 @@ class DeepContrastLoss(nn.Module):
     ``-sum log(f_k) / r - log(1 - sum f_k)`` and least where each has ``f_k = 1 / (r + K)``: r says how much of an image
     a class is expected to take.
 
-    Where an image ends is a place that each image has, and a class along it fulfils most labels. ``margin``, which is
-    ours, pools classes from pixels that are further than that from the image's end: a class that lies along it fulfils
-    no label. Labels of parts are pooled from all their pixels, and absence per pixel counts everywhere.
-
     Args:
         r: Exponent of the generalised mean (the paper's 4).
         xi: Weight of the pixel branch, in [0, 1] (the paper's 0.5).
@@ -81,7 +77,6 @@ class DeepContrastLoss(nn.Module):
         consistency: Weight of the agreement of Y'' and of the stages with Y', at least 0; 0 is the paper's loss.
         absent: "pooled" (the paper's) or "pixels": where it counts that a class is absent.
         surroundings: Whether the background is pooled too, where there is one.
-        margin: Pixels at the end of an image that fulfil no label, at least 0.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
     """
@@ -94,7 +89,6 @@ class DeepContrastLoss(nn.Module):
         consistency: float = 0.0,
         absent: str = POOLED,
         surroundings: bool = False,
-        margin: int = 0,
         exclusive: bool = False,
         background: bool = True,
     ) -> None:
@@ -105,10 +99,7 @@ class DeepContrastLoss(nn.Module):
             raise ValueError(f"consistency must be at least 0, got {consistency}")
         if absent not in (POOLED, PIXELS):
             raise ValueError(f"absent must be {POOLED} or {PIXELS}, got {absent!r}")
-        if margin < 0:
-            raise ValueError(f"margin must be at least 0, got {margin}")
         self.r, self.xi, self.deep, self.consistency, self.absent = r, xi, deep, consistency, absent
-        self.margin = margin
         self.surroundings = surroundings and background
         self.exclusive, self.background = exclusive, background
 
@@ -125,7 +116,7 @@ class DeepContrastLoss(nn.Module):
         Args:
             maps: Class maps of :class:`cuescan.networks.PathMamba` with ``deep_supervision`` set.
             labels: (B, K) with 1 present, 0 absent, NaN unknown; of N parts (B, N, K).
-            valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere. Parts and a margin need it.
+            valid: (B, 1, H, W) boolean, false where the image was padded; None if nowhere. Parts need it.
             boxes: (B, N, 4) of the parts (:class:`cuescan.training.parts.Parts`); None: labels are of images.
             empty: (B, 1, H, W) boolean, where no class can be, by other knowledge than labels; None if not known. It
                 counts as if all classes were absent there, so that ``absent`` must be "pixels".
@@ -135,7 +126,7 @@ class DeepContrastLoss(nn.Module):
         """
         if empty is not None and self.absent != PIXELS:
             raise ValueError(f"absent must be {PIXELS} where pixels are known to be empty, got {self.absent!r}")
-        bags = _Bags(labels, valid, boxes, empty, self.margin)
+        bags = _Bags(labels, valid, boxes, empty)
         layers = [] if maps.pixel is None else [maps.pixel]
         shares = [1.0] if maps.pixel is None else [self.xi, 1 - self.xi]
         loss = self._cross_entropy([*layers, maps.patch], shares, bags)
@@ -208,18 +199,10 @@ class _Bags:
         valid: (B, 1, H, W) boolean, or None.
         boxes: (B, N, 4) of parts, or None.
         empty: (B, 1, H, W) boolean, where no class can be, or None.
-        margin: pixels at the end of an image that are not pooled.
     """
 
-    def __init__(
-        self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None, empty: Tensor | None, margin: int
-    ) -> None:
+    def __init__(self, labels: Tensor, valid: Tensor | None, boxes: Tensor | None, empty: Tensor | None) -> None:
         self.labels, self.valid, self.boxes, self.empty = labels, valid, boxes, empty
-        self.inner = valid
-        if margin and boxes is None:
-            if valid is None:
-                raise ValueError("valid must be given with a margin: it tells where the images end")
-            self.inner = _without_margin(valid, margin)
         self.known = (~torch.isnan(labels)).sum().clamp_min(1)
         # parts of an image share its pixels, so that absence weighs as if each image had one label of each class
         self.known_of_images = self.known if boxes is None else labels.shape[0] * labels.shape[2]
@@ -229,7 +212,7 @@ class _Bags:
         if self.empty is not None:
             log_p = log_p.masked_fill(_mostly(self.empty, log_p), -1e4)
         if self.boxes is None:
-            return _pooled(log_p, r, self.inner)
+            return _pooled(log_p, r, self.valid)
         return log_part_means(log_p, self.boxes, self._extent(), r)
 
     def absent(self, logits: Tensor) -> Tensor:
@@ -254,13 +237,6 @@ def _pooled(log_p: Tensor, r: float, valid: Tensor | None) -> Tensor:
 def _mostly(where: Tensor, like: Tensor) -> Tensor:
     """Cells of a map that are marked in at least half of their pixels, (B, 1, h, w) bool."""
     return valid_share(where, like) >= 0.5
-
-
-def _without_margin(valid: Tensor, margin: int) -> Tensor:
-    """Of valid pixels those further than ``margin`` from any that is not; all of an image that has none."""
-    outside = F.pad((~valid).float(), [margin] * 4, value=1.0)
-    inner = F.max_pool2d(outside, 2 * margin + 1, stride=1) == 0
-    return torch.where(inner.any(3, keepdim=True).any(2, keepdim=True), inner, valid)
 
 
 def _mixed(logs: list[Tensor], shares: list[float]) -> Tensor:

@@ -35,11 +35,11 @@ def pad_to_tokens(image: Tensor, least: int = MIN_SIZE, grid: int = TOKEN_GRID) 
 
 
 def content_box(image: Tensor) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of what is not padding: beyond them all of a batch (B, C, H, W) is exactly 0.
+    """Top, bottom, left and right of what is not padding of an image (C, H, W): beyond them all is exactly 0.
 
     A side of which less than ``MIN_SIZE`` would be left is kept whole.
     """
-    filled = (image != 0).any(1).any(0)
+    filled = (image != 0).any(0)
     box = []
     for axis in (0, 1):
         places = filled.any(1 - axis).nonzero()
@@ -61,7 +61,10 @@ def segment_content(segment: Callable[[Tensor], Tensor], image: Tensor) -> Tenso
     Returns:
         Logits (B, L, H, W); those of the padding repeat the nearest ones within.
     """
-    top, bottom, left, right = content_box(image)
+    boxes = {content_box(one) for one in image}
+    if len(boxes) > 1:
+        return torch.cat([segment_content(segment, one[None]) for one in image])
+    top, bottom, left, right = boxes.pop()
     logits = segment(image[:, :, top:bottom, left:right])
     around = [left, image.shape[3] - right, top, image.shape[2] - bottom]
     return F.pad(logits, around, mode="replicate") if any(around) else logits

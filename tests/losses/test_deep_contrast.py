@@ -325,41 +325,6 @@ def test_surroundings_are_nothing_where_there_is_no_background() -> None:
     assert losses[0].item() == losses[1].item()
 
 
-def test_a_class_in_the_margin_fulfils_no_label() -> None:
-    """Beside padding as at the end of the map; absence and the surroundings still count there."""
-    valid = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
-    valid[..., :24] = True
-    inner = torch.zeros(32, 32, dtype=torch.bool)
-    inner[4:28, 4:20] = True
-    patch = torch.randn(1, 2, 32, 32).requires_grad_()
-    loss = DeepContrastLoss(deep=False, absent="pixels", margin=4)
-    loss(PathMambaMaps(None, patch, []), torch.tensor([[1.0, 0.0]]), valid).backward()
-    assert torch.equal(patch.grad[0, 0] != 0, inner)
-    assert torch.equal(patch.grad[0, 1] != 0, valid[0, 0])
-
-    patch.grad = None
-    around = DeepContrastLoss(deep=False, absent="pixels", margin=4, surroundings=True)
-    around(PathMambaMaps(None, patch, []), torch.tensor([[1.0, NAN]]), valid).backward()
-    assert torch.equal(patch.grad[0, 0] != 0, valid[0, 0])
-
-
-def test_an_image_that_is_all_margin_is_pooled_whole() -> None:
-    maps, labels = random_maps(), torch.ones(2, 3)
-    valid = torch.ones(2, 1, 32, 32, dtype=torch.bool)
-    valid[1, :, 6:] = False
-    wide, none = (DeepContrastLoss(margin=margin) for margin in (4, 0))
-    narrow = [PathMambaMaps(maps.pixel[1:], maps.patch[1:], [side[1:] for side in maps.sides]), labels[1:], valid[1:]]
-    assert wide(*narrow).item() == none(*narrow).item()
-    assert wide(maps, labels, valid).item() != none(maps, labels, valid).item()
-
-
-def test_margin_is_checked() -> None:
-    with pytest.raises(ValueError, match="margin must be at least 0, got -1"):
-        DeepContrastLoss(margin=-1)
-    with pytest.raises(ValueError, match="valid must be given with a margin"):
-        DeepContrastLoss(margin=4)(random_maps(), torch.ones(2, 3))
-
-
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_a_pixel_known_to_be_empty_costs_what_absent_classes_do_and_fulfils_no_label(exclusive: bool) -> None:
     """As two images side by side would: one that may hold the classes, one that holds none of them."""

@@ -40,16 +40,25 @@ def test_the_loss_sees_padded_images_as_they_are() -> None:
     assert net(F.pad(torch.rand(1, 3, 32, 32), (0, 32, 0, 32))).patch.shape[2:] == (16, 16)
 
 
-def test_the_box_holds_what_any_image_and_channel_of_the_batch_shows() -> None:
-    images = torch.zeros(2, 2, 64, 80)
-    images[0, 1, 5, 7] = images[1, 0, 50, 60] = -0.1
-    assert content_box(images) == (5, 51, 7, 61)
+def test_each_image_of_a_batch_has_its_own_padding() -> None:
+    torch.manual_seed(0)
+    net = TrunkUNet(3, 2).eval()
+    one, other = torch.rand(1, 3, 48, 64), torch.rand(1, 3, 64, 40)
+    with torch.no_grad():
+        both = net(torch.cat([F.pad(one, (0, 0, 16, 0)), F.pad(other, (0, 24))]))
+        assert torch.equal(both[:1, :, 16:], net(one)) and torch.equal(both[1:, :, :, :40], net(other))
+
+
+def test_the_box_holds_what_any_channel_shows() -> None:
+    image = torch.zeros(2, 64, 80)
+    image[1, 5, 7] = image[0, 50, 60] = -0.1
+    assert content_box(image) == (5, 51, 7, 61)
 
 
 def test_sides_that_would_be_too_small_are_kept() -> None:
-    image = torch.zeros(1, 1, 64, 80)
+    image = torch.zeros(1, 64, 80)
     assert content_box(image) == (0, 64, 0, 80)
-    image[..., 10:30, 10:50] = 1
+    image[:, 10:30, 10:50] = 1
     assert content_box(image) == (0, 64, 10, 50)
 
 
