@@ -51,8 +51,6 @@ class WholeImages(Dataset):
         may_stain: for every case whether its colours may change.
         masks: add the reference masks.
         parts: of the cases, where cues label parts of images.
-        mirror: pad with the mirrored image instead of zeros. What ends at an image's border then goes on behind it, so
-            that the border is no place to learn; for networks that leave nnU-Net's padding out at inference.
         nuclei: add where no nucleus can lie (:func:`cuescan.training.stains.outside_nuclei`).
         window: side of the square windows that items show instead of whole images, at most the patch's longer side;
             None for whole images. What cues say of whole images, labels and places, does not hold for a window.
@@ -69,7 +67,6 @@ class WholeImages(Dataset):
         may_stain: Sequence[bool] = (),
         masks: bool = False,
         parts: CaseParts | None = None,
-        mirror: bool = False,
         nuclei: bool = False,
         window: int | None = None,
     ):
@@ -80,7 +77,7 @@ class WholeImages(Dataset):
         self.seed = seed
         self.augmentation = augmentation
         self.may_turn, self.may_stain = list(may_turn), list(may_stain)
-        self.masks, self.parts, self.mirror, self.nuclei = masks, parts, mirror, nuclei
+        self.masks, self.parts, self.nuclei = masks, parts, nuclei
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -100,8 +97,8 @@ class WholeImages(Dataset):
         if self.augmentation is not None:
             image, turn = self.augmentation(image, generator, self.may_turn[number], self.may_stain[number])
         rows, columns = centred_slices(image.shape[1:], self.patch_size)
-        around = [(s.start, full - s.stop) for s, full in zip((rows, columns), self.patch_size, strict=True)]
-        padded = np.pad(image, [(0, 0), *around], mode="symmetric" if self.mirror else "constant")
+        padded = np.zeros((len(image), *self.patch_size), dtype=np.float32)
+        padded[:, rows, columns] = image
         shape, crop = raw_geometry(properties)
         item = {
             "data": torch.from_numpy(padded),

@@ -25,7 +25,7 @@ class PathMambaTrainer(TrunkRateTrainer):
     """
 
     network_class = PathMamba
-    learns_from_parts = learns_from_stain = leaves_padding_out = True
+    learns_from_parts = learns_from_stain = True
     recipe = {
         "lr": 1e-3,
         "trunk_rate": 0.1,

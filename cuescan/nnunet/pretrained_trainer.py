@@ -25,7 +25,7 @@ class PretrainedTrainer(TrunkRateTrainer):
     """
 
     network_class = TrunkUNet
-    learns_from_masks = learns_from_parts = leaves_padding_out = True
+    learns_from_masks = learns_from_parts = True
     recipe = {
         "epochs": 40,
         "batch_size": 4,

@@ -28,7 +28,6 @@ class RivalTrainer(WeakTrainer):
 
     network_class: type[MapNetwork]
     loss_class: type[nn.Module]
-    leaves_padding_out = True
     recipe = {"epochs": 20, "lr": 0.01, "weight_decay": 5e-4}
 
     def network_arguments(self) -> dict[str, Any]:

@@ -45,8 +45,6 @@ class WeakTrainer(EpochTrainer):
     """Whether the loss takes labels of parts of images."""
     learns_from_masks = False
     """Whether the loss takes what ``labelsTr`` holds."""
-    leaves_padding_out = False
-    """Whether the network leaves nnU-Net's padding out at inference, so that training need not show it."""
     learns_from_stain = False
     """Whether the loss takes where no nucleus can lie."""
 
@@ -217,7 +215,6 @@ class WeakTrainer(EpochTrainer):
             [self.may_stain(case) for case in self.training_cases],
             masks=self.learns_from_masks,
             parts=self.case_parts(self.training_cases),
-            mirror=self.leaves_padding_out,
             nuclei=options.nuclei,
             window=options.window,
         )

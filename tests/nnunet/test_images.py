@@ -41,15 +41,6 @@ def test_an_image_is_padded_in_the_middle_as_nnunet_does():
     assert item["valid"].sum() == 33 * 40
 
 
-def test_padding_can_mirror_the_image_and_is_still_no_part_of_it():
-    image = np.random.default_rng(0).random((2, 10, 12), dtype=np.float32)
-    item = WholeImages(OneImage(image), ["a"], (34, 12), mirror=True)[0, 0, 0]
-    assert np.array_equal(item["data"][:, 12:22].numpy(), image)
-    assert np.array_equal(item["data"][:, 2:12].numpy(), image[:, ::-1])
-    assert np.array_equal(item["data"][:, 32:].numpy(), image[:, :2])  # the mirrored one is mirrored again
-    assert item["valid"].sum() == 10 * 12 and item["valid"][0, 12:22].all()
-
-
 def test_a_mask_is_padded_with_minus_one_and_black_surroundings_are_background():
     mask = np.array([[[[2, -1], [0, 1]]]])
     item = WholeImages(OneImage(np.zeros((1, 2, 2), np.float32), mask), ["a"], (2, 4), masks=True)[0, 0, 0]
