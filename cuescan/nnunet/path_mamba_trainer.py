@@ -59,6 +59,7 @@ class PathMambaTrainer(TrunkRateTrainer):
         if "empty" not in batch:
             return super().batch_loss(batch)
         images, valid, empty = (batch[key].to(self.device, non_blocking=True) for key in ("data", "valid", "empty"))
-        parts = self.parts_of(batch) if "boxes" in batch else None
-        labels, boxes = parts or (self.labels_of(batch["keys"]), None)
-        return self.loss(self.network(images), labels, valid, boxes, empty)
+        if "boxes" not in batch:
+            return self.loss(self.network(images), self.labels_of(batch["keys"]), valid, None, empty)
+        parts = self.parts_of(batch)
+        return self.loss(self.network(images), parts.labels, valid, parts.boxes, empty)

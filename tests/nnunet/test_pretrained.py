@@ -105,6 +105,12 @@ def test_windows_of_images_with_labelled_parts_are_learned_from(planned_parts, s
     assert torch.isnan(batch["box_labels"]).any(), "a part that is seen in part may have what is not seen"
 
 
+def test_path_mamba_learns_from_where_no_nucleus_can_lie(planned_parts, short, monkeypatch):
+    plain = {number: last_weights(train(number=number)) for number in (1, 6)}  # labels of images, and of parts
+    monkeypatch.setenv("CUESCAN_NUCLEI", "1")
+    assert not any(equal(weights, last_weights(train(number=number))) for number, weights in plain.items())
+
+
 def test_windows_of_masks_are_learned_from(short, monkeypatch):
     monkeypatch.setenv("CUESCAN_WINDOW", "40")
     trainer = make_trainer(trainer_name="PretrainedTrainer")
