@@ -79,7 +79,10 @@ def test_the_share_of_each_class_is_labelled_and_recorded(label):
     for case, mask in masks.items():
         assert ((mask == whole[case]) | (mask == IGNORE)).all()
     assert everything[1]["ignored"] == pytest.approx(0, abs=1e-9)
-    assert half[1]["ignored"] == pytest.approx(sum((mask == IGNORE).sum() for mask in masks.values()) / total)
+    # an image of which nothing is labelled gets no mask, and counts as ignored
+    assert sorted(half[1]["left_out"]) == sorted(whole.keys() - masks.keys())
+    labelled = sum((mask != IGNORE).sum() for mask in masks.values())
+    assert half[1]["ignored"] == pytest.approx(1 - labelled / total)
 
 
 def test_masks_of_training_cases_are_never_read(label, place):
