@@ -6,7 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cuescan.errors import UserError
 from cuescan.losses import DeepContrastLoss
+from cuescan.losses.deep_contrast import PIXELS
 from cuescan.networks import PathMamba
 from cuescan.nnunet import refusals
 from cuescan.nnunet.trunk_rate_trainer import TrunkRateTrainer
@@ -46,8 +48,13 @@ class PathMambaTrainer(TrunkRateTrainer):
         )  # fmt: skip
 
     def check_cues(self) -> None:
-        """Refuse training cases of which no label is stated."""
+        """Refuse training cases of which no label is stated, and nuclei where the loss does not judge pixels."""
         refusals.check_image_labels(self.cues, self.training_cases, self.cue_path, parts=True)
+        if self.options.nuclei and self.options.loss_arguments.get("absent") != PIXELS:
+            raise UserError(
+                "CUESCAN_NUCLEI is 1, but the loss judges no single pixel, as in the paper's recipe; add "
+                f'"absent": "{PIXELS}" to CUESCAN_LOSS_ARGUMENTS, or unset CUESCAN_NUCLEI'
+            )
 
     def _build_loss(self) -> nn.Module:
         network = self.bare_network

@@ -187,6 +187,13 @@ def test_a_model_of_other_classes_is_refused_in_one_sentence():
         build_network(PathMamba, plan | {"network_arguments": {"size": "XL"}}, 3, 4)
 
 
+def test_nuclei_where_the_loss_judges_no_pixel(own, monkeypatch):
+    monkeypatch.setenv("CUESCAN_NUCLEI", "1")
+    monkeypatch.setenv("CUESCAN_RECIPE", "paper")
+    message = refused(train)
+    assert 'add "absent": "pixels" to CUESCAN_LOSS_ARGUMENTS, or unset CUESCAN_NUCLEI' in message
+
+
 def test_nuclei_where_stains_say_nothing(own, monkeypatch):
     monkeypatch.setenv("CUESCAN_NUCLEI", "1")
     message = refused(train, trainer_name="ClassActivationTrainer")
