@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from cuescan.errors import UserError
@@ -20,7 +21,9 @@ def read_weights(source: str | Path, architecture: str) -> tuple[dict[str, Tenso
         architecture: timm's name of the network.
 
     Returns:
-        The weights in float32 without counters, and whether they expect blue before red.
+        The weights in float32 without counters, and whether they expect blue before red. What is infinite, as a variance
+        that half precision cannot hold, becomes the largest number of its precision: near what it was, where infinity
+        would silence a channel.
 
     Raises:
         UserError: The file does not exist or is no safetensors file.
@@ -34,7 +37,12 @@ def read_weights(source: str | Path, architecture: str) -> tuple[dict[str, Tenso
 
         bgr = read_metadata(Path(source)).get("preprocessing", "").startswith("BGR")
         state = load_file(source)
-    return {key: value.float() for key, value in state.items() if not key.endswith("num_batches_tracked")}, bgr
+    return {key: _finite(value) for key, value in state.items() if not key.endswith("num_batches_tracked")}, bgr
+
+
+def _finite(value: Tensor) -> Tensor:
+    most = torch.finfo(value.dtype).max
+    return value.clamp(-most, most).float()
 
 
 def adapt_channels(weight: Tensor, in_channels: int, bgr: bool) -> Tensor:

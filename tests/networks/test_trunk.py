@@ -38,6 +38,17 @@ def test_weights_come_back_as_saved(saved: Path) -> None:
     assert all(torch.equal(v, weights(trunk)[k]) for k, v in weights(ResNetTrunk(3, stages=4)).items())
 
 
+def test_a_variance_beyond_half_precision_silences_no_channel(tmp_path: Path) -> None:
+    state = {key: value.half() for key, value in weights(ResNetTrunk(3, stages=3)).items()}
+    state["bn1.running_var"][5] = torch.inf
+    save_file(state, tmp_path / "half.safetensors")
+    trunk = ResNetTrunk(3, stages=3)
+    load_trunk_weights(trunk, tmp_path / "half.safetensors")
+    assert float(trunk.bn1.running_var[5]) == 65504
+    responses = trunk.eval().bn1(torch.randn(1, 64, 4, 4))
+    assert responses[:, 5].std() > 0
+
+
 def test_fewer_stages_leave_out_the_later_ones(saved: Path) -> None:
     load_trunk_weights(ResNetTrunk(3, stages=3), saved)
 
