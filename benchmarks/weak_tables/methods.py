@@ -19,7 +19,7 @@ PLANS = "nnUNetPlans"
 RESIDUAL = {f"nnUNetPlannerResEnc{size}": f"nnUNetResEncUNet{size}Plans" for size in ("M", "L", "XL")}
 """nnU-Net's planners of residual encoders, and the plans that each writes."""
 STAGE_KEYS = ("trainer", "planner", "options", "minutes", "images", "supervision", "published")
-SECOND_KEYS = (*STAGE_KEYS, "name", "folds", "label_folds", "keep", "seen")
+SECOND_KEYS = (*STAGE_KEYS, "name", "folds", "label_folds", "keep", "seen", "scales")
 BY_TIME = ("SupervisedTrainer", "OEEMTrainer")
 """Trainers that last ``CUESCAN_MINUTES``."""
 LABELS, MASKS = "labels", "masks"
@@ -73,6 +73,7 @@ class SecondStage(Stage):
             trained, not scored.
         keep: share of the pixels that ``cuescan pseudo-label`` keeps; None for its default.
         seen: also label cases by models that trained on them.
+        scales: at which ``cuescan pseudo-label`` sees the images; None for its default.
     """
 
     name: str = ""
@@ -80,6 +81,7 @@ class SecondStage(Stage):
     label_folds: tuple[int | str, ...] | None = None
     keep: float | None = None
     seen: bool = False
+    scales: tuple[float, ...] | None = None
 
     def identity(self) -> dict[str, Any]:
         """See :meth:`Stage.identity`."""
@@ -145,6 +147,7 @@ def _second(told: Any, where: str) -> SecondStage:
     return SecondStage(
         **vars(stage), name=keys.text("name") or stage.trainer, folds=keys.folds("folds"),
         label_folds=keys.folds("label_folds"), keep=keys.positive("keep", most=1), seen=keys.flag("seen", False),
+        scales=keys.numbers("scales"),
     )  # fmt: skip
 
 

@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cuescan.errors import UserError
 from weak_tables.dataset_steps import DatasetSteps
 from weak_tables.methods import Method, SecondStage, Stage
 from weak_tables.settings import Settings, variables
 from weak_tables.steps import Run, Step, Training
+
+FIRST = "{first}"
+"""As the trunk of a second stage: the first stage's checkpoint of the same fold."""
 
 
 def short_hash(content: Any) -> str:
@@ -38,7 +42,7 @@ class Plan(DatasetSteps):
 
     def _train(
         self, stage: Stage, folds: tuple[int | str, ...], seed: int, label: str, source: str, needs: tuple[str, ...],
-        origin: str = "",
+        origin: str = "", before: Training | None = None,
     ) -> Training:  # fmt: skip
         dataset, planned = self._planned(source, stage, needs)
         settings = self.settings
@@ -62,11 +66,24 @@ class Plan(DatasetSteps):
             other = f"{leader}/seed_{seed}/fold_{like}/train" if copied else None
             needed = (planned, other) if other else (planned,)
             folder = model / f"fold_{fold}"
+            given = environment
+            if environment.get("CUESCAN_TRUNK") == FIRST:
+                trained = self._trunk(before, fold, label)
+                given, needed = environment | {"CUESCAN_TRUNK": str(trained.product)}, (*needed, trained.name)
             steps[fold] = self._add(
                 Step(f"{identity}/seed_{seed}/fold_{fold}/train", f"train {label}, seed {seed}, fold {fold}", command,
-                     folder / "checkpoint_final.pth", environment, needed, folder, other)
+                     folder / "checkpoint_final.pth", given, needed, folder, other)
             )  # fmt: skip
         return Training(identity, steps, results, model, dataset)
+
+    def _trunk(self, before: Training | None, fold: int | str, label: str) -> Step:
+        """The training whose trunk a second stage starts from: the first stage's of the same fold."""
+        if before is None or fold not in before.steps:
+            raise UserError(
+                f"{label}: its trunk is {FIRST}, but no first stage trains fold {fold} before it; give this to second "
+                "stages alone, and name the fold in label_folds"
+            )
+        return self.steps[before.steps[fold]]
 
     def _identity(self, stage: Stage, origin: str, minutes: float | None, leader: str) -> str:
         told = variables(self.settings, stage, Path("{data}"))
@@ -81,10 +98,10 @@ class Plan(DatasetSteps):
         for second in method.second:
             label, folds = f"{method.name} + {second.name}", second.label_folds or settings.folds
             labelling = self._train(method.first, folds, seed, method.name, self.base, ("prepare",))
-            told = [training.identity, sorted(map(str, folds)), second.keep, second.seen]
+            told = [training.identity, sorted(map(str, folds)), second.keep, second.seen, second.scales]
             source, labelled = self._pseudo_label(method.first, second, labelling, seed, label, told)
             following = self._train(
-                second, second.folds or settings.folds, seed, label, source, (labelled,), short_hash(told)
+                second, second.folds or settings.folds, seed, label, source, (labelled,), short_hash(told), labelling
             )
             self._score(method, second, following, seed, label, tuple(labelling.steps.values()))
 
@@ -105,6 +122,7 @@ class Plan(DatasetSteps):
             *("-f", *map(str, training.steps), "-device", self.device),
             *(("--keep", f"{second.keep:g}") if second.keep else ()),
             *(("--seen",) if second.seen else ()),
+            *(("--scales", *(f"{scale:g}" for scale in second.scales)) if second.scales else ()),
             *(() if tta else ("--disable_tta",)),
             *whole,
         )

@@ -68,12 +68,14 @@ class Keys:
     def positive(self, key: str, most: float = float("inf")) -> float | None:
         """A number above 0 and at most ``most``, or None."""
         value = self.get(key, None)
+        return None if value is None else _positive(value, f"{self.where}: {key}", most)
+
+    def numbers(self, key: str) -> tuple[float, ...] | None:
+        """Numbers above 0, or None."""
+        value = self.get(key, None)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
-            limit = "" if most == float("inf") else f" and at most {most:g}"
-            raise UserError(f"{self.where}: {key} is {value!r} but must be a number above 0{limit}; correct it")
-        return float(value)
+        return tuple(_positive(number, f"{self.where}: {key}") for number in distinct(value, f"{self.where}: {key}"))
 
     def folds(self, key: str) -> tuple[int | str, ...] | None:
         """Folds, numbers or "all", or None."""
@@ -85,6 +87,13 @@ class Keys:
             if fold != "all" and (not isinstance(fold, int) or isinstance(fold, bool) or fold < 0):
                 raise UserError(f"{self.where}: {key}: {fold!r} is no fold; give numbers from 0, or all")
         return folds
+
+
+def _positive(value: Any, where: str, most: float = float("inf")) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
+        limit = "" if most == float("inf") else f" and at most {most:g}"
+        raise UserError(f"{where} is {value!r} but must be a number above 0{limit}; correct it")
+    return float(value)
 
 
 def load_yaml(path: Path) -> Any:

@@ -11,27 +11,31 @@ import torch
 from torch import Tensor, nn
 
 from cuescan.errors import UserError
+from cuescan.networks.trained_trunk import is_checkpoint, trained_weights
 
 
 def read_weights(source: str | Path, architecture: str) -> tuple[dict[str, Tensor], bool]:
     """Read an ImageNet network's weights.
 
     Args:
-        source: A ``.safetensors`` file, or ``"timm"`` to let timm fetch its own (downloads on first use).
+        source: A ``.safetensors`` file, the ``.pth`` checkpoint of a cuescan trainer, or ``"timm"`` to let timm fetch
+            its own (downloads on first use).
         architecture: timm's name of the network.
 
     Returns:
-        The weights in float32 without counters, and whether they expect blue before red. What is infinite, as a variance
-        that half precision cannot hold, becomes the largest number of its precision: near what it was, where infinity
-        would silence a channel.
+        The weights in float32 without counters, and whether they expect blue before red. What is infinite, as a
+        variance that half precision cannot hold, becomes the largest number of its precision: near what it was, where
+        infinity would silence a channel.
 
     Raises:
-        UserError: The file does not exist or is no safetensors file.
+        UserError: The file does not exist, cannot be read, or holds no weights of a trunk.
     """
     if source == "timm":
         import timm
 
         state, bgr = timm.create_model(architecture, pretrained=True, num_classes=0).state_dict(), False
+    elif is_checkpoint(source):
+        state, bgr = trained_weights(source), False
     else:
         from safetensors.torch import load_file
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cuescan.networks.pretrained import adapt_channels, fit_weights, read_metadata, read_weights
+from cuescan.networks.trained_trunk import is_checkpoint, trained_arguments
 
 CHANNELS = {3: 512, 4: 1024}
 BATCH_NORM = nn.modules.batchnorm._BatchNorm  # the synchronised kind of distributed training too
@@ -123,11 +124,14 @@ def trunk_arguments(source: str | Path, in_channels: int) -> dict[str, Any]:
 
     They are read from the safetensors header ("preprocessing", "bn_eps", "stride"), because a network that normalises
     its input otherwise than the weights expect works badly without any error. ``"timm"``, and files whose header says
-    nothing, get torchvision's conventions. Three-channel images must hold RGB in [0, 1].
+    nothing, get torchvision's conventions. Three-channel images must hold RGB in [0, 1]. The checkpoint of a cuescan
+    trainer says how its network saw its images.
 
     Raises:
         UserError: The file does not exist or is no safetensors file.
     """
+    if is_checkpoint(source):
+        return trained_arguments(source, in_channels)
     header = {} if source == "timm" else read_metadata(Path(source))
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     if header.get("preprocessing", "").startswith("BGR, 0-255, minus"):
@@ -149,7 +153,8 @@ def load_trunk_weights(trunk: ResNetTrunk, source: str | Path) -> None:
 
     Args:
         trunk: The trunk, built with :func:`trunk_arguments` of the same source.
-        source: A ``.safetensors`` file, or ``"timm"`` to let timm fetch its ImageNet weights (downloads on first use).
+        source: A ``.safetensors`` file, a cuescan trainer's ``.pth`` checkpoint, or ``"timm"`` to let timm fetch its
+            ImageNet weights (downloads on first use).
 
     Raises:
         UserError: The keys or shapes do not match; the message lists them.

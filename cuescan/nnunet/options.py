@@ -38,7 +38,8 @@ class TrainingOptions:
         average: decay of the running average of the weights, which is what is judged and kept; 0 for none.
         weight_decay: of the optimiser.
         size: size of the network: T, S or B.
-        trunk: a .safetensors file, "timm" (timm's pretrained weights), or None for random weights.
+        trunk: a .safetensors file, the .pth checkpoint of a network with such a trunk, "timm" (timm's pretrained
+            weights), or None for random weights.
         encoder: text and image encoder of TIFCMamba: "small" (trained on the data set's own pairs) or any that
             :func:`cuescan.encoders.load_encoder` knows.
         image_scale: factor by which PathMamba's pixel branch sees the images enlarged.
@@ -187,8 +188,8 @@ _RULES: dict[str, Rule] = {
     "size": (str.upper, lambda value: value in ("T", "S", "B"), "must be T, S or B"),
     "trunk": (
         str,
-        lambda value: value == "timm" or (value.endswith(".safetensors") and Path(value).is_file()),
-        "must be 'timm' or the path of a .safetensors file that exists",
+        lambda value: value == "timm" or (value.endswith((".safetensors", ".pth")) and Path(value).is_file()),
+        "must be 'timm' or the path of a .safetensors file, or of a cuescan trainer's .pth checkpoint, that exists",
     ),
     "encoder": (str, bool, "must name an encoder"),
     "image_scale": (float, lambda value: 0 < value <= 8, "must be a number above 0 and at most 8"),

@@ -71,6 +71,7 @@ class Record:
             "settings": {
                 "keep": self.keep,
                 "mirroring": self.model.predictor.use_mirroring,
+                "scales": list(self.model.scales),
                 "seen": self.seen,
                 "whole_images": self.whole,
             },

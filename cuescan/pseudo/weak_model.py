@@ -21,6 +21,7 @@ from cuescan.cues import Cues
 from cuescan.cues.reading import load_json
 from cuescan.errors import UserError
 from cuescan.pseudo.folds import Fold
+from cuescan.pseudo.scaled_views import ScaledViews
 from cuescan.training.checkpoint import load_checkpoint
 
 
@@ -48,7 +49,7 @@ def _silence() -> contextlib.AbstractContextManager:
 
 
 class WeakModel:
-    """A model of image-level labels by nnU-Net's inference: tiles, mirrored views, each fold for itself.
+    """A model of image-level labels by nnU-Net's inference: tiles, mirrored and scaled views, each fold for itself.
 
     Args:
         folder: nnU-Net's folder of the model, ``TRAINER__PLANS__CONFIGURATION``.
@@ -56,15 +57,22 @@ class WeakModel:
         checkpoint: file name in the fold's folder.
         device: to predict on.
         mirroring: average mirrored views.
+        scales: at which the network sees an image; its answers are averaged.
 
     Raises:
         UserError: a checkpoint is unsafe or damaged, or no cuescan trainer for image-level labels wrote it.
     """
 
     def __init__(
-        self, folder: Path, folds: Sequence[Fold], checkpoint: str, device: torch.device, mirroring: bool
+        self,
+        folder: Path,
+        folds: Sequence[Fold],
+        checkpoint: str,
+        device: torch.device,
+        mirroring: bool,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
-        self.folder, self.checkpoint = folder, checkpoint
+        self.folder, self.checkpoint, self.scales = folder, checkpoint, tuple(scales)
         self.plans = PlansManager(load_json(folder / "plans.json"))
         self.plan = self.plans.plans.get("cuescan")
         if self.plan is None:
@@ -117,7 +125,8 @@ class WeakModel:
             network.load_state_dict(loaded["network_weights"])
         except RuntimeError:
             raise UserError(f"{path}: the weights do not fit {loaded['trainer_name']}; train the fold again") from None
-        return network.eval()
+        views = network if self.scales == (1.0,) else ScaledViews(network, self.scales)
+        return views.eval()
 
     def check_cues(self, cues: Cues, source: Path) -> None:
         """Refuse cues of other classes than the model's.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cuescan.encoders import encoder_sizes
 from cuescan.networks import PathMamba, TIFCMamba, trunk_arguments
+from cuescan.networks.trained_trunk import is_checkpoint
 from cuescan.networks.trunk_unet import TrunkUNet
 from cuescan.training.network_building import NATURAL_SPREAD, check_names, natural_statistics
 
@@ -23,14 +24,17 @@ def trunk_input(trunk: str | None, channels: int, unit_range: bool) -> dict[str,
     Without weights to be loaded, RGB images are standardised as natural ones are.
 
     Args:
-        trunk: a .safetensors file, "timm", or None for random weights.
+        trunk: a .safetensors file, the checkpoint of a network that saw images normalised alike, "timm", or None for
+            random weights.
         channels: of the images.
         unit_range: all channels lie in [0, 1]; else they are z-scores.
     """
     if trunk is None:
         return natural_statistics(channels) if channels == 3 and unit_range else {}
     arguments = trunk_arguments(trunk, channels)
-    if not unit_range:  # z-scores: mean 0 as after the weights' own normalisation, but spread 1
+    if not unit_range and not is_checkpoint(
+        trunk
+    ):  # z-scores: mean 0 as after the weights' own normalisation, but spread 1
         spread = [std / NATURAL_SPREAD for std in arguments["input_std"]]
         arguments |= {"input_mean": None, "input_std": spread}
     return arguments

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from weak_stand_ins import plan
+
+from cuescan.errors import UserError
 
 
 def commands(made, program: str) -> list[tuple[str, ...]]:
@@ -83,6 +86,23 @@ def test_a_second_stage_waits_for_all_that_label(tmp_path):
     assert word(commands(made, "nnUNetv2_predict")[-1], "-i").endswith(
         "Dataset506_Synthetic/imagesTs".replace("/", "/")
     )
+
+
+def test_a_second_stage_may_start_from_the_first_ones_trunk(tmp_path):
+    second = {"trainer": "PretrainedTrainer", "options": {"trunk": "{first}"}, "scales": [1, 1.5], "seen": True}
+    methods = {"PathMamba": {"trainer": "PathMambaTrainer", "second_stage": second}}
+    made = plan(tmp_path, folds=[0, 1], methods=methods)
+    label = next(step for step in made.steps.values() if step.command[:2] == ("cuescan", "pseudo-label"))
+    at = label.command.index("--scales")
+    assert label.command[at + 1 : at + 3] == ("1", "1.5")
+    trainings = [step for step in made.steps.values() if step.command[0] == "nnUNetv2_train"]
+    for fold in ("0", "1"):
+        weak, pretrained = (step for step in trainings if step.command[3] == fold)
+        assert pretrained.environment["CUESCAN_TRUNK"] == str(weak.product) and weak.name in pretrained.needs
+        assert f"fold_{fold}" in pretrained.environment["CUESCAN_TRUNK"]
+    methods["PathMamba"]["second_stage"] |= {"folds": [2]}
+    with pytest.raises(UserError, match=r"its trunk is \{first\}, but no first stage trains fold 2 before it"):
+        plan(tmp_path, folds=[0, 1], methods=methods)
 
 
 def test_second_stages_share_pseudo_labels(tmp_path):

@@ -59,6 +59,25 @@ def test_equal_seeds_give_equal_weights_and_masks_are_learned_from(short):
     assert loss > 0 and one > 0 and trainer.batch_loss(batch) == 0
 
 
+def test_it_may_start_from_the_trunk_of_the_weak_model(short, monkeypatch):
+    monkeypatch.setenv("CUESCAN_NETWORK_ARGUMENTS", '{"trunk": {"stages": 4}}')
+    weak = train()
+    monkeypatch.delenv("CUESCAN_NETWORK_ARGUMENTS")
+    monkeypatch.setenv("CUESCAN_TRUNK", str(trainer_folder(weak) / "checkpoint_final.pth"))
+    trainer = make_trainer(trainer_name="PretrainedTrainer")
+    trainer.initialize()
+    learned = torch.load(trainer_folder(weak) / "checkpoint_final.pth", weights_only=True)["network_weights"]
+    trunk = {
+        key: value
+        for key, value in trainer.network.state_dict().items()
+        if key.startswith("trunk.") and not key.endswith("num_batches_tracked")
+    }
+    assert len(trunk) > 200 and all(torch.equal(value, learned[key]) for key, value in trunk.items())
+    rates = {group["factor"] for group in trainer.optimizer.param_groups}
+    assert rates == {1.0, 0.1}, "what is known learns more slowly"
+    assert trainer.plans_manager.plans["cuescan"]["options"]["trunk"] == "checkpoint_final.pth"
+
+
 @pytest.fixture(scope="module")
 def planned_parts(workplace):
     """Data set 6: nothing is labelled but the left and the right half of each image."""

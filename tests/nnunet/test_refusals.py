@@ -131,7 +131,7 @@ def test_a_split_that_names_an_unknown_case_or_none(own):
         ("LR", "fast", "must be a number above 0"),
         ("LR", "nan", "must be a number above 0"),
         ("SIZE", "XL", "must be T, S or B"),
-        ("TRUNK", "/nowhere/trunk.safetensors", "must be 'timm' or the path of a .safetensors file that exists"),
+        ("TRUNK", "/nowhere/trunk.safetensors", "must be 'timm' or the path of a .safetensors file, or"),
         ("NETWORK_ARGUMENTS", "[1]", "must be a JSON object"),
         ("NETWORK_ARGUMENTS", '{"depth": 3}', "names 'depth', which PathMamba does not take"),
     ],

@@ -13,6 +13,8 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from PIL import Image
 from weak_folds import edit, forbid_background, masks_of, silence
 
+from cuescan.pseudo.weak_model import WeakModel
+
 IGNORE = 3
 
 
@@ -53,6 +55,26 @@ def test_folds_are_averaged_as_probabilities_where_several_may_label(label, plac
     assert record["labelled_by_folds"]["case_006"] == [0, 1, 2, 3, 4]
     expected = by_nnunet(place, "case_006", list(range(5))).argmax(0)
     assert np.array_equal(masks_of(folder / "labelsTr")["case_006"], expected)
+
+
+def test_scaled_views_are_averaged_as_probabilities(label, place):
+    folder, record = label("--keep", "1", "--disable_tta", "--scales", "1", "2")
+    assert record["settings"]["scales"] == [1, 2]
+    model = WeakModel(place.model, [1], "checkpoint_final.pth", torch.device("cpu"), False)
+    image = NaturalImage2DIO().read_images([str(place.source / "imagesTr" / "case_006_0000.png")])[0] / 255
+    patch = torch.zeros(1, 3, *model.configuration.patch_size)
+    rows, columns = ((side - size) // 2 for side, size in zip(patch.shape[2:], image.shape[2:], strict=True))
+    patch[:, :, rows : rows + image.shape[2], columns : columns + image.shape[3]] = torch.from_numpy(image[None, :, 0])
+    inner = patch[:, :, rows : rows + image.shape[2], columns : columns + image.shape[3]]
+    larger = torch.nn.functional.interpolate(inner, scale_factor=2, mode="bilinear")
+    with torch.no_grad():
+        network = model.networks[1]
+        shares = network(inner).softmax(1), network(larger).softmax(1)
+    shrunk = torch.nn.functional.interpolate(shares[1], size=inner.shape[2:], mode="bilinear")
+    expected = (shares[0] + shrunk)[0].argmax(0).numpy()
+    mask = masks_of(folder / "labelsTr")["case_006"]
+    assert (mask == expected).mean() > 0.995  # nnU-Net's arithmetic rounds where two labels are as likely
+    assert (mask != shares[0][0].argmax(0).numpy()).any(), "the second view changed nothing"
 
 
 def test_only_stated_classes_are_removed(label, place):

@@ -61,6 +61,11 @@ def test_a_damaged_image(refused, place):
     assert refused().startswith(f"{path}: the image is truncated or damaged")
 
 
+@pytest.mark.parametrize("scale", ["0", "-1", "8", "nan"])
+def test_a_scale_outside_its_range(refused, scale):
+    assert "takes factors from 0.25 to 4; 1 is the usual size" in refused("--scales", "1", scale)
+
+
 @pytest.mark.parametrize("keep", ["0", "-0.5", "1.5", "nan"])
 def test_a_share_outside_its_range(refused, keep):
     assert "is a share; give one above 0 and at most 1, such as 0.7" in refused("--keep", keep)
