@@ -19,7 +19,7 @@ PLANS = "nnUNetPlans"
 RESIDUAL = {f"nnUNetPlannerResEnc{size}": f"nnUNetResEncUNet{size}Plans" for size in ("M", "L", "XL")}
 """nnU-Net's planners of residual encoders, and the plans that each writes."""
 STAGE_KEYS = ("trainer", "planner", "options", "minutes", "images", "supervision", "published")
-SECOND_KEYS = (*STAGE_KEYS, "name", "folds", "label_folds", "keep", "seen", "scales")
+SECOND_KEYS = (*STAGE_KEYS, "name", "folds", "label_folds", "keep", "seen", "scales", "then")
 BY_TIME = ("SupervisedTrainer", "OEEMTrainer")
 """Trainers that last ``CUESCAN_MINUTES``."""
 LABELS, MASKS = "labels", "masks"
@@ -64,16 +64,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class SecondStage(Stage):
-    """A training on the pseudo-labels of a first stage.
+    """A training on the pseudo-labels of the stage before it.
 
     Attributes:
         name: label in the table, after the method's.
         folds: folds of the second stage; None for those of the benchmark.
-        label_folds: folds of the first stage that label; None for those of the benchmark. More than these are only
+        label_folds: folds of the stage before that label; None for those of the benchmark. More than these are only
             trained, not scored.
         keep: share of the pixels that ``cuescan pseudo-label`` keeps; None for its default.
         seen: also label cases by models that trained on them.
         scales: at which ``cuescan pseudo-label`` sees the images; None for its default.
+        then: stages that learn from the pseudo-labels of this one.
     """
 
     name: str = ""
@@ -82,10 +83,17 @@ class SecondStage(Stage):
     keep: float | None = None
     seen: bool = False
     scales: tuple[float, ...] | None = None
+    then: tuple[SecondStage, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """See :meth:`Stage.identity`."""
-        return {key: value for key, value in vars(self).items() if key not in ("published", "name")}
+        kept = {key: value for key, value in vars(self).items() if key not in ("published", "name")}
+        return kept | {"then": [stage.identity() for stage in self.then]}
+
+    @property
+    def stages(self) -> tuple[SecondStage, ...]:
+        """This stage and all that follow it."""
+        return (self, *(stage for following in self.then for stage in following.stages))
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ class Method:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """All stages, the first one first."""
-        return (self.first, *self.second)
+        return (self.first, *(stage for second in self.second for stage in second.stages))
 
     def identity(self) -> dict[str, Any]:
         """What the method is, for comparison with another run of the benchmark."""
@@ -129,15 +137,21 @@ def read_method(name: str, told: Any, where: str) -> Method:
     where = f"{where}: {name}"
     content = {"trainer": told} if isinstance(told, str) else dict(Keys({} if told is None else told, where).content)
     keys = Keys({"trainer": name, **content}, where, (*STAGE_KEYS, "second_stage"))
-    given = keys.get("second_stage", [])
     first = _stage(keys)
-    second = tuple(_second(one, f"{where}: second_stage") for one in (given if isinstance(given, list) else [given]))
+    second = _following(keys, "second_stage")
     if second and first.on_masks:
         raise UserError(f"{where}: a second stage learns from masks that labels gave, but {first.trainer} learns from "
                         "masks; remove second_stage")  # fmt: skip
-    if len({stage.name for stage in second}) < len(second):
-        raise UserError(f"{where}: two second stages are called alike; give each a name")
     return Method(name, first, second)
+
+
+def _following(keys: Keys, key: str) -> tuple[SecondStage, ...]:
+    given = keys.get(key, [])
+    where = f"{keys.where}: {key}"
+    stages = tuple(_second(one, where) for one in (given if isinstance(given, list) else [given]))
+    if len({stage.name for stage in stages}) < len(stages):
+        raise UserError(f"{where}: two stages are called alike; give each a name")
+    return stages
 
 
 def _second(told: Any, where: str) -> SecondStage:
@@ -147,7 +161,7 @@ def _second(told: Any, where: str) -> SecondStage:
     return SecondStage(
         **vars(stage), name=keys.text("name") or stage.trainer, folds=keys.folds("folds"),
         label_folds=keys.folds("label_folds"), keep=keys.positive("keep", most=1), seen=keys.flag("seen", False),
-        scales=keys.numbers("scales"),
+        scales=keys.numbers("scales"), then=_following(keys, "then"),
     )  # fmt: skip
 
 

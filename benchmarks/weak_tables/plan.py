@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from weak_tables.methods import Method, SecondStage, Stage
 from weak_tables.settings import Settings, variables
 from weak_tables.steps import Run, Step, Training
 
-FIRST = "{first}"
-"""As the trunk of a second stage: the first stage's checkpoint of the same fold."""
+BEFORE = "{before}"
+"""As the trunk of a later stage: the checkpoint of the stage before it, of the same fold."""
+Trained = Callable[[tuple[int | str, ...]], Training]
+"""Trains folds of a stage."""
 
 
 def short_hash(content: Any) -> str:
@@ -67,7 +70,7 @@ class Plan(DatasetSteps):
             needed = (planned, other) if other else (planned,)
             folder = model / f"fold_{fold}"
             given = environment
-            if environment.get("CUESCAN_TRUNK") == FIRST:
+            if environment.get("CUESCAN_TRUNK") == BEFORE:
                 trained = self._trunk(before, fold, label)
                 given, needed = environment | {"CUESCAN_TRUNK": str(trained.product)}, (*needed, trained.name)
             steps[fold] = self._add(
@@ -77,11 +80,11 @@ class Plan(DatasetSteps):
         return Training(identity, steps, results, model, dataset)
 
     def _trunk(self, before: Training | None, fold: int | str, label: str) -> Step:
-        """The training whose trunk a second stage starts from: the first stage's of the same fold."""
+        """The training whose trunk a later stage starts from: that of the stage before it, of the same fold."""
         if before is None or fold not in before.steps:
             raise UserError(
-                f"{label}: its trunk is {FIRST}, but no first stage trains fold {fold} before it; give this to second "
-                "stages alone, and name the fold in label_folds"
+                f"{label}: its trunk is {BEFORE}, but no stage trains fold {fold} before it; give this to later stages "
+                "alone, and name the fold in label_folds"
             )
         return self.steps[before.steps[fold]]
 
@@ -92,18 +95,31 @@ class Plan(DatasetSteps):
         return f"{stage.trainer}-{short_hash(content)}"
 
     def _method(self, method: Method, seed: int) -> None:
-        settings = self.settings
-        training = self._train(method.first, settings.folds, seed, method.name, self.base, ("prepare",))
-        self._score(method, method.first, training, seed, method.name, ())
+        def train(folds: tuple[int | str, ...]) -> Training:
+            return self._train(method.first, folds, seed, method.name, self.base, ("prepare",))
+
+        self._score(method, method.first, train(self.settings.folds), seed, method.name, ())
         for second in method.second:
-            label, folds = f"{method.name} + {second.name}", second.label_folds or settings.folds
-            labelling = self._train(method.first, folds, seed, method.name, self.base, ("prepare",))
-            told = [training.identity, sorted(map(str, folds)), second.keep, second.seen, second.scales]
-            source, labelled = self._pseudo_label(method.first, second, labelling, seed, label, told)
-            following = self._train(
-                second, second.folds or settings.folds, seed, label, source, (labelled,), short_hash(told), labelling
-            )
-            self._score(method, second, following, seed, label, tuple(labelling.steps.values()))
+            self._follow(method, method.first, second, train, seed, method.name, (), 2)
+
+    def _follow(
+        self, method: Method, stage: Stage, following: SecondStage, train: Trained, seed: int, before: str,
+        trained: tuple[str, ...], number: int,
+    ) -> None:  # fmt: skip
+        """A stage that learns from the pseudo-labels of ``stage``, whose folds ``train`` trains, and those after it."""
+        settings = self.settings
+        label, folds = f"{before} + {following.name}", following.label_folds or settings.folds
+        labelling = train(folds)
+        told = [labelling.identity, sorted(map(str, folds)), following.keep, following.seen, following.scales]
+        source, labelled = self._pseudo_label(stage, following, labelling, seed, label, told)
+
+        def again(folds: tuple[int | str, ...]) -> Training:
+            return self._train(following, folds, seed, label, source, (labelled,), short_hash(told), labelling)
+
+        trained = (*trained, *labelling.steps.values())
+        self._score(method, following, again(following.folds or settings.folds), seed, label, trained, number)
+        for one in following.then:
+            self._follow(method, following, one, again, seed, label, trained, number + 1)
 
     def _pseudo_label(
         self, first: Stage, second: SecondStage, training: Training, seed: int, label: str, told: list[Any]
@@ -133,8 +149,9 @@ class Plan(DatasetSteps):
         return dataset, self._add(step)
 
     def _score(
-        self, method: Method, stage: Stage, training: Training, seed: int, label: str, before: tuple[str, ...]
-    ) -> None:
+        self, method: Method, stage: Stage, training: Training, seed: int, label: str, before: tuple[str, ...],
+        number: int = 1,
+    ) -> None:  # fmt: skip
         folds = list(training.steps)
         for group in [folds] if self.settings.ensemble and len(folds) > 1 else [[fold] for fold in folds]:
             title = f"{label}, seed {seed}, fold {' '.join(map(str, group))}"
@@ -157,10 +174,9 @@ class Plan(DatasetSteps):
             scored = self._add(
                 Step(f"{name}/score", f"score {title}", command, masks / "scores.json", needs=(predicted,))
             )
-            second = isinstance(stage, SecondStage)
-            learns_from = "pseudo-labels" if second else "masks" if stage.on_masks else "labels"
+            learns_from = "pseudo-labels" if number > 1 else "masks" if stage.on_masks else "labels"
             fold = group[0] if len(group) == 1 else " ".join(map(str, group))
             self.runs.append(
-                Run(method.name, label, stage.trainer, learns_from, 2 if second else 1, seed, fold,
+                Run(method.name, label, stage.trainer, learns_from, number, seed, fold,
                     training.model / f"fold_{group[0]}", (*before, *trained), masks, scored, stage.published)
             )  # fmt: skip

@@ -157,7 +157,7 @@ def _check(settings: Settings, source: Path | str, data: Path) -> None:
                 TrainingOptions.from_environment(found)
             except UserError as error:
                 raise UserError(f"{source}: method '{method.name}': {error}") from None
-    asked = [*settings.folds, *(fold for m in settings.methods for s in m.second for fold in s.label_folds or ())]
+    asked = [*settings.folds, *(fold for m in settings.methods for s in m.stages[1:] for fold in s.label_folds or ())]
     beyond = next((fold for fold in asked if isinstance(fold, int) and fold >= settings.data.folds), None)
     if settings.data.key and beyond is not None:
         raise UserError(f"{source}: fold {beyond} is asked for, but data: folds is {settings.data.folds}; raise it")

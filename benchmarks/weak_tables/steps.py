@@ -68,11 +68,11 @@ class Run:
         label: name of its row in the table.
         trainer: of this stage.
         learns_from: "labels", "masks" or "pseudo-labels".
-        stage: 1 or 2.
+        stage: 1, or how many trainings lead to it.
         seed: of all stages.
         fold: number, "all", or the numbers of an ensemble.
         training: folder of the fold (of the first one of an ensemble).
-        trainings: names of its training steps, with those of the first stage.
+        trainings: names of its training steps, with those of the stages before.
         predictions: folder of predicted test masks, with scores.json.
         score: name of the step that scores it.
         published: name of the method in the published table.

@@ -89,7 +89,7 @@ def test_a_second_stage_waits_for_all_that_label(tmp_path):
 
 
 def test_a_second_stage_may_start_from_the_first_ones_trunk(tmp_path):
-    second = {"trainer": "PretrainedTrainer", "options": {"trunk": "{first}"}, "scales": [1, 1.5], "seen": True}
+    second = {"trainer": "PretrainedTrainer", "options": {"trunk": "{before}"}, "scales": [1, 1.5], "seen": True}
     methods = {"PathMamba": {"trainer": "PathMambaTrainer", "second_stage": second}}
     made = plan(tmp_path, folds=[0, 1], methods=methods)
     label = next(step for step in made.steps.values() if step.command[:2] == ("cuescan", "pseudo-label"))
@@ -101,8 +101,25 @@ def test_a_second_stage_may_start_from_the_first_ones_trunk(tmp_path):
         assert pretrained.environment["CUESCAN_TRUNK"] == str(weak.product) and weak.name in pretrained.needs
         assert f"fold_{fold}" in pretrained.environment["CUESCAN_TRUNK"]
     methods["PathMamba"]["second_stage"] |= {"folds": [2]}
-    with pytest.raises(UserError, match=r"its trunk is \{first\}, but no first stage trains fold 2 before it"):
+    with pytest.raises(UserError, match=r"its trunk is \{before\}, but no stage trains fold 2 before it"):
         plan(tmp_path, folds=[0, 1], methods=methods)
+
+
+def test_a_third_stage_learns_from_the_second_ones_labels(tmp_path):
+    third = {"trainer": "PretrainedTrainer", "name": "third", "options": {"trunk": "{before}"}, "keep": 0.9}
+    second = {"trainer": "PretrainedTrainer", "name": "second", "label_folds": [0, 1], "then": third}
+    made = plan(tmp_path, methods={"PathMamba": {"trainer": "PathMambaTrainer", "second_stage": second}})
+    labelled = [step for step in made.steps.values() if step.command[:2] == ("cuescan", "pseudo-label")]
+    told = [(word(s.command, "-d"), word(s.command, "-tr"), word(s.command, "-o")) for s in labelled]
+    assert told == [("506", "PathMambaTrainer", "601"), ("601", "PretrainedTrainer", "602")]
+    *_, before, last = [step for step in made.steps.values() if step.command[0] == "nnUNetv2_train"]
+    assert (before.command[1], last.command[1]) == ("601", "602")
+    assert last.environment["CUESCAN_TRUNK"] == str(before.product) and before.name in last.needs
+    assert [(run.label, run.learns_from, run.stage, len(run.trainings)) for run in made.runs] == [
+        ("PathMamba", "labels", 1, 1),
+        ("PathMamba + second", "pseudo-labels", 2, 3),
+        ("PathMamba + second + third", "pseudo-labels", 3, 4),
+    ]
 
 
 def test_second_stages_share_pseudo_labels(tmp_path):

@@ -99,7 +99,7 @@ def test_trainers_are_those_that_nnunet_finds():
          "planner is 'ResEncM' but must be one of nnUNetPlannerResEncM,"),
         ({"methods": {"a": {"trainer": "PathMambaTrainer",
                             "second_stage": ["SupervisedTrainer", "SupervisedTrainer"]}}},
-         "two second stages are called alike; give each a name"),
+         "two stages are called alike; give each a name"),
         ({"methods": {"a": {"trainer": "PathMambaTrainer",
                             "second_stage": {"trainer": "SupervisedTrainer", "scales": [1, 0]}}}},
          "second_stage: scales is 0 but must be a number above 0; correct it"),
