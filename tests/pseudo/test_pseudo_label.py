@@ -139,7 +139,9 @@ def test_the_record_tells_model_folds_settings_and_versions(label, place):
     _, record = label("--keep", "0.6", "--disable_tta")
     assert record["source"] == "Dataset001_Tiny" and record["model"] == place.model.name
     assert len(record["checkpoints"]) == 5 and all(len(digest) == 64 for digest in record["checkpoints"].values())
-    assert record["settings"] == {"keep": 0.6, "mirroring": False, "seen": False, "whole_images": False}
+    assert record["settings"] == {
+        "keep": 0.6, "mirroring": False, "scales": [1.0], "seen": False, "whole_images": False,
+    }  # fmt: skip
     assert record["versions"]["cuescan"] and record["versions"]["nnunetv2"]
     assert 0 < record["classes"]["square"]["least_confidence"] < 1
 
