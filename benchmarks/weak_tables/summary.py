@@ -36,7 +36,7 @@ def iou_of(name: str) -> Callable[[Row], float | None]:
 
 
 def minutes(row: Row) -> float:
-    """Minutes of training, of both stages."""
+    """Minutes of training, of all stages."""
     return row["minutes"]
 
 

@@ -45,6 +45,8 @@ def read_weights(source: str | Path, architecture: str) -> tuple[dict[str, Tenso
 
 
 def _finite(value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value.float()
     most = torch.finfo(value.dtype).max
     return value.clamp(-most, most).float()
 

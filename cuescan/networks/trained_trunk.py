@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,9 @@ def trained_weights(path: str | Path) -> dict[str, Tensor]:
     """Weights of the trunk in a checkpoint of nnU-Net's format; no code in it is run.
 
     Raises:
-        UserError: The file cannot be read safely, or its network has no trunk.
+        UserError: The file cannot be read safely, or its network does not stand on a ResNet.
     """
-    state = load_checkpoint(path).get("network_weights", {})
-    trunk = {key.removeprefix("trunk."): value for key, value in state.items() if key.startswith("trunk.")}
-    if not trunk:
-        raise UserError(
-            f"{path}: its network has no trunk; give the checkpoint of PathMambaTrainer or another on ResNet"
-        )
-    return trunk
+    return _trunk(load_checkpoint(path), path)
 
 
 def trained_arguments(path: str | Path, in_channels: int) -> dict[str, Any]:
@@ -42,13 +37,23 @@ def trained_arguments(path: str | Path, in_channels: int) -> dict[str, Any]:
         in_channels: Channels of the images that the new network will see.
 
     Raises:
-        UserError: The file cannot be read safely, no cuescan trainer wrote it, or its images had other channels.
+        UserError: The file cannot be read safely, no cuescan trainer wrote it, its network does not stand on a ResNet,
+            or its images had other channels.
     """
-    plan = load_checkpoint(path).get("init_args", {}).get("plans", {}).get("cuescan")
+    content = load_checkpoint(path)
+    plan = content.get("init_args", {}).get("plans", {}).get("cuescan")
     if plan is None:
         raise UserError(f"{path}: no cuescan trainer wrote this checkpoint; give one that did, or a .safetensors file")
-    channels = trained_weights(path)["conv1.weight"].shape[1]
+    channels = _trunk(content, path)["conv1.weight"].shape[1]
     if channels != in_channels:
         raise UserError(f"{path}: its images have {channels} channels, these {in_channels}; give another trunk")
     arguments = plan["network_arguments"].get("trunk", {})
     return {name: arguments[name] for name in OWN if name in arguments}
+
+
+def _trunk(content: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
+    state = content.get("network_weights", {})
+    trunk = {key.removeprefix("trunk."): value for key, value in state.items() if key.startswith("trunk.")}
+    if "conv1.weight" not in trunk:
+        raise UserError(f"{path}: its network does not stand on a ResNet; give a checkpoint of PathMambaTrainer, say")
+    return trunk

@@ -32,9 +32,9 @@ def trunk_input(trunk: str | None, channels: int, unit_range: bool) -> dict[str,
     if trunk is None:
         return natural_statistics(channels) if channels == 3 and unit_range else {}
     arguments = trunk_arguments(trunk, channels)
-    if not unit_range and not is_checkpoint(
-        trunk
-    ):  # z-scores: mean 0 as after the weights' own normalisation, but spread 1
+    if is_checkpoint(trunk):
+        return arguments
+    if not unit_range:  # z-scores: mean 0 as after the weights' own normalisation, but spread 1
         spread = [std / NATURAL_SPREAD for std in arguments["input_std"]]
         arguments |= {"input_mean": None, "input_std": spread}
     return arguments

@@ -59,7 +59,8 @@ def test_stages_that_were_not_trained_are_listed(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"init_args": {"plans": {}}}, "no cuescan trainer wrote this checkpoint; give one that did"),
-        ({"network_weights": {"stem.weight": torch.ones(1)}}, "its network has no trunk; give the checkpoint of"),
+        ({"network_weights": {"stem.weight": torch.ones(1)}}, "its network does not stand on a ResNet; give a"),
+        ({"network_weights": {"trunk.0.weight": torch.ones(1)}}, "its network does not stand on a ResNet; give a"),
         ({"code": Path("x")}, "not a checkpoint of tensors and plain values only, so loading it could run code"),
     ],
 )

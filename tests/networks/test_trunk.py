@@ -41,6 +41,7 @@ def test_weights_come_back_as_saved(saved: Path) -> None:
 def test_a_variance_beyond_half_precision_silences_no_channel(tmp_path: Path) -> None:
     state = {key: value.half() for key, value in weights(ResNetTrunk(3, stages=3)).items()}
     state["bn1.running_var"][5] = torch.inf
+    state["bn1.running_mean"] = state["bn1.running_mean"].int()  # no float, as some converters leave zeros
     save_file(state, tmp_path / "half.safetensors")
     trunk = ResNetTrunk(3, stages=3)
     load_trunk_weights(trunk, tmp_path / "half.safetensors")

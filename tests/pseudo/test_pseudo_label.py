@@ -61,16 +61,13 @@ def test_scaled_views_are_averaged_as_probabilities(label, place):
     folder, record = label("--keep", "1", "--disable_tta", "--scales", "1", "2")
     assert record["settings"]["scales"] == [1, 2]
     model = WeakModel(place.model, [1], "checkpoint_final.pth", torch.device("cpu"), False)
-    image = NaturalImage2DIO().read_images([str(place.source / "imagesTr" / "case_006_0000.png")])[0] / 255
-    patch = torch.zeros(1, 3, *model.configuration.patch_size)
-    rows, columns = ((side - size) // 2 for side, size in zip(patch.shape[2:], image.shape[2:], strict=True))
-    patch[:, :, rows : rows + image.shape[2], columns : columns + image.shape[3]] = torch.from_numpy(image[None, :, 0])
-    inner = patch[:, :, rows : rows + image.shape[2], columns : columns + image.shape[3]]
-    larger = torch.nn.functional.interpolate(inner, scale_factor=2, mode="bilinear")
+    pixels = NaturalImage2DIO().read_images([str(place.source / "imagesTr" / "case_006_0000.png")])[0][None, :, 0]
+    image = torch.from_numpy(pixels / 255).float()
+    larger = torch.nn.functional.interpolate(image, scale_factor=2, mode="bilinear")
     with torch.no_grad():
         network = model.networks[1]
-        shares = network(inner).softmax(1), network(larger).softmax(1)
-    shrunk = torch.nn.functional.interpolate(shares[1], size=inner.shape[2:], mode="bilinear")
+        shares = network(image).softmax(1), network(larger).softmax(1)
+    shrunk = torch.nn.functional.interpolate(shares[1], size=image.shape[2:], mode="bilinear")
     expected = (shares[0] + shrunk)[0].argmax(0).numpy()
     mask = masks_of(folder / "labelsTr")["case_006"]
     assert (mask == expected).mean() > 0.995  # nnU-Net's arithmetic rounds where two labels are as likely
