@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weak_tables.summary import LEARNS, bound, by_label, classes, iou_of, mean_of, over_seeds
+from cuescan.evaluation.repeats import LEARNS
+from weak_tables.summary import bound, by_label, classes, iou_of, mean_of, over_seeds
 
 COLOURS = {"labels": "#0072b2", "pseudo-labels": "#009e73", "masks": "#d55e00"}  # told apart by the colour blind too
 

@@ -8,8 +8,6 @@ from typing import Any
 from cuescan.evaluation.repeats import Spread, spread
 
 Row = Mapping[str, Any]
-LEARNS = {"labels": "image labels", "pseudo-labels": "image labels, two stages", "masks": "masks"}
-"""What a row learns from, in words."""
 
 
 def by_label(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cuescan.evaluation.repeats import Spread, share_of
+from cuescan.evaluation.repeats import LEARNS, Spread, share_of
 from cuescan.evaluation.report import TITLES
 from cuescan.evaluation.scores import METRICS
 from weak_tables import published
-from weak_tables.summary import LEARNS, Row, bound, by_label, classes, iou_of, mean_of, minutes, over_seeds
+from weak_tables.summary import Row, bound, by_label, classes, iou_of, mean_of, minutes, over_seeds
 
 DASH = "–"
 PUBLISHED = "published mDice / mIoU / mP / mR"

@@ -6,6 +6,9 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LEARNS = {"labels": "image labels", "pseudo-labels": "image labels, in stages", "masks": "masks"}
+"""What a row learns from, in words; in stages, where models label for those after them."""
+
 
 @dataclass(frozen=True)
 class Spread:

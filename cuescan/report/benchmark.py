@@ -9,7 +9,7 @@ from typing import Any
 
 from cuescan.cues.reading import load_json
 from cuescan.errors import UserError
-from cuescan.evaluation.repeats import Spread, share_of, spread
+from cuescan.evaluation.repeats import LEARNS, Spread, share_of, spread
 from cuescan.evaluation.report import TITLES
 from cuescan.evaluation.scores import METRICS
 from cuescan.report import tables
@@ -18,7 +18,6 @@ from cuescan.report.pictures import file_uri
 from cuescan.report.recipe import group, of_report
 
 RESULTS, FIGURE = "results.json", "figure.png"
-LEARNS = {"labels": "image labels", "pseudo-labels": "image labels, two stages", "masks": "masks"}
 MASKS = "masks"
 
 Run = Mapping[str, Any]
