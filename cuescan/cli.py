@@ -19,7 +19,7 @@ COMMANDS = {
     "overlay": "draw predictions over images",
     "report": "write one HTML page of a run: scores, confusion, best and worst cases, curves, recipe",
     "doctor": "show what is installed, which backend scans on each device, and what is wrong",
-    "predict": "segment images, each by its own prompt",
+    "predict": "segment images: by a prompt for each, or at several sizes",
     "pseudo-label": "a weak model's predictions -> an nnU-Net data set of pseudo-labels for a second stage",
     "convert": "a trained model of nnU-Net -> a MONAI bundle, and the other way round",
     "path": "print where the trainers, bundles, schemas and scripts are",

@@ -1,8 +1,9 @@
-"""Options that ``cuescan prepare`` and the scripts in ``preprocessing/`` share."""
+"""Options that several subcommands share, or they and the scripts in ``preprocessing/``."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,30 @@ def add_sentences(parser: argparse.ArgumentParser) -> None:
         "--longest-side", type=int, metavar="N", help="reduce larger images and their masks to N pixels (default: keep)"
     )
     add_hold_out(parser)
+
+
+SCALES = 0.25, 4.0
+"""Least and greatest factor by which a network may see an image enlarged."""
+
+
+def add_scales(parser: argparse.ArgumentParser, use: str) -> None:
+    """Add the factors of the views that are averaged; ``use`` says what several bring."""
+    parser.add_argument(
+        "--scales", type=_scale, nargs="+", default=[1.0], metavar="FACTOR",
+        help=f"average over views enlarged by these factors; {use} (default: 1)",
+    )  # fmt: skip
+
+
+def _scale(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not SCALES[0] <= factor <= SCALES[1]:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no factor from {SCALES[0]:g} to {SCALES[1]:g}; 1 is the usual size"
+        )
+    return factor
 
 
 def wishes(arguments: argparse.Namespace) -> Wishes:

@@ -1,20 +1,25 @@
-"""``cuescan predict``: images and a sentence for each -> masks, by a model that takes prompts."""
+"""``cuescan predict``: images -> masks, by a sentence for each or by views of several sizes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "segment images, each by its own prompt"
+from cuescan.commands.options import add_scales
+
+HELP = "segment images: by a prompt for each, or at several sizes"
 
 EXAMPLES = """
-prompts are a JSON object {"case": "sentence", ...} or a table (CSV) with columns "image" and "text". A case without a
-prompt is segmented by the model's default prompts, as nnUNetv2_predict does.
+prompts are for models of TIFCMambaTrainer: a JSON object {"case": "sentence", ...} or a table (CSV) with columns
+"image" and "text". A case without a prompt is segmented by the model's default prompts, as nnUNetv2_predict does.
+
+--scales is for models of image-level labels, which nnUNetv2_predict shows each image at its usual size only.
 
 examples:
   cuescan predict -i images -o masks -d 7 --prompts prompts.json
   cuescan predict -i images -o masks -d 7 --prompts findings.csv -f 0 1 2 3 4 -device cuda
   cuescan predict -i images -o masks -m MODEL_FOLDER --prompts prompts.json --encoder ENCODER_FOLDER
+  cuescan predict -i images -o masks -d 501 -tr PathMambaTrainer --scales 1 1.5
 """
 
 
@@ -44,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="the text encoder, if it is not where the model was trained",
     )
+    add_scales(parser, "for models of image-level labels")
     parser.add_argument("--disable_tta", action="store_true", help="no mirrored views")
     parser.add_argument("--save_probabilities", action="store_true", help="write probabilities beside the masks")
     parser.add_argument("-npp", type=int, default=1, metavar="N", help="processes that preprocess (default 1)")
@@ -52,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict and say where the masks are."""
-    from cuescan.nnunet.prompted_prediction import predict
+    from cuescan.nnunet.prediction import predict
 
     count = predict(arguments)
     print(f"{count} masks: {arguments.output}")

@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from cuescan.commands.options import add_scales
+
 HELP = "a weak model's predictions -> an nnU-Net data set of pseudo-labels for a second stage"
 
 EXAMPLES = """
@@ -57,10 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--seen", action="store_true", help="let folds label what they trained on where no other can")
     parser.add_argument("--disable_tta", action="store_true", help="no mirrored views")
-    parser.add_argument(
-        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR",
-        help="average over views enlarged by these factors; 1 1.5 finds finer borders (default: 1)",
-    )  # fmt: skip
+    add_scales(parser, "1 1.5 finds finer borders")
     parser.add_argument("--overwrite", action="store_true", help="replace a data set of that number and name")
     parser.add_argument("-device", choices=("cpu", "cuda", "mps"), default=None, help="default: cuda if there is one")
 

@@ -8,33 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from torch import Tensor
 
 from cuescan.cues import Cue, Cues
 from cuescan.cues.language import Box, Statement
 from cuescan.cues.language.geometry import WHOLE
-from cuescan.cues.reading import load_json
 from cuescan.errors import UserError
+from cuescan.nnunet.cue_predictor import CuePredictor
 from cuescan.nnunet.images import raw_geometry
 from cuescan.training.case_sentences import CaseSentences
-from cuescan.training.checkpoint import load_checkpoint
 from cuescan.training.padding import centred_slices, padding_mask
 from cuescan.training.prompting import PromptedNetwork, default_views, prompted_views
 from cuescan.training.text_encoding import TextEncoding
 
 
-class PromptedPredictor(nnUNetPredictor):
+class PromptedPredictor(CuePredictor):
     """Predicts whole images, each by its own prompt or by the default prompts.
 
     An image is padded to the patch and seen as a whole, however large it is, since a prompt speaks of the whole image.
     Mirrored views are averaged, each with the prompt that is true of it.
 
     Args:
-        options: of :class:`nnUNetPredictor`.
+        options: of :class:`nnunetv2.inference.predict_from_raw_data.nnUNetPredictor`.
     """
 
-    network: Any
     allowed_mirroring_axes: Sequence[int] | None
 
     def __init__(self, **options: Any) -> None:
@@ -43,28 +40,21 @@ class PromptedPredictor(nnUNetPredictor):
         self.sentences: CaseSentences | None = None
         self._statements: Sequence[Statement] | None = None
         self._kept = WHOLE
+        self.digests: list[str] = []
         self._digests: Iterator[str] = cycle([""])
 
-    def initialize_from_trained_model_folder(
-        self, model_training_output_dir: str, use_folds: Any, checkpoint_name: str = "checkpoint_final.pth"
-    ) -> None:
-        """Load a model; checkpoints that hold more than tensors and plain values are refused before anything runs.
+    def inspect(self, checkpoint: dict[str, Any], path: Path) -> None:
+        """Note the fold's encoder by its sha256; the plans keep that of the last fold only.
 
         Raises:
-            UserError: a file is missing or unsafe, or the model takes no prompts.
+            UserError: the checkpoint takes no prompts.
         """
-        folder = Path(model_training_output_dir)
-        if not (folder / "plans.json").is_file():
-            raise UserError(f"{folder}: there is no trained model; train one first, or correct -d, -tr, -c and -p")
-        plan = load_json(folder / "plans.json").get("cuescan") or {}
-        if plan.get("network") != "TIFCMamba":
-            raise UserError(f"{folder}: this model takes no prompts; give one that TIFCMambaTrainer trained")
-        folds = use_folds or self.auto_detect_available_folds(str(folder), checkpoint_name)
-        if not folds:
-            raise UserError(f"{folder}: no fold has a {checkpoint_name}; finish a training, or correct -chk")
-        self.digests = [_encoder_digest(folder / f"fold_{fold}" / checkpoint_name) for fold in folds]
-        super().initialize_from_trained_model_folder(str(folder), folds, checkpoint_name)
-        self.plan: dict[str, Any] = self.plans_manager.plans["cuescan"]
+        try:
+            self.digests.append(checkpoint["init_args"]["plans"]["cuescan"]["encoder_sha256"])
+        except KeyError:
+            raise UserError(
+                f"{path}: this checkpoint takes no prompts; give one of TIFCMambaTrainer with -chk"
+            ) from None
 
     def use_prompts(self, prompts: Mapping[str, str], texts: Mapping[str, TextEncoding]) -> None:
         """Prompt cases by sentences, others by the default prompts; ``texts`` has every fold's encoder by digest."""
@@ -104,15 +94,3 @@ class PromptedPredictor(nnUNetPredictor):
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             logits = network(image.to(self.device))[0]
         return logits[window][:, None].float()
-
-
-def _encoder_digest(path: Path) -> str:
-    """The sha256 of the encoder that a checkpoint was trained with; the plans keep that of the last fold only.
-
-    Raises:
-        UserError: the checkpoint is missing or unsafe, or takes no prompts.
-    """
-    try:
-        return load_checkpoint(path)["init_args"]["plans"]["cuescan"]["encoder_sha256"]
-    except KeyError:
-        raise UserError(f"{path}: this checkpoint takes no prompts; give one of TIFCMambaTrainer with -chk") from None

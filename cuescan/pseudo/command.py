@@ -32,14 +32,10 @@ def pseudo_label(options: argparse.Namespace) -> tuple[Path, Record]:
     from cuescan.pseudo import folds as fold_rules
     from cuescan.pseudo.images import training_cases, whole_images
     from cuescan.pseudo.labelling import Task, label
-    from cuescan.pseudo.scaled_views import LEAST, MOST
     from cuescan.pseudo.weak_model import WeakModel, trained_folds
 
     if not 0 < options.keep <= 1:
         raise UserError(f"--keep is {options.keep} but is a share; give one above 0 and at most 1, such as 0.7")
-    for scale in options.scales:
-        if not LEAST <= scale <= MOST:
-            raise UserError(f"--scales has {scale:g} but takes factors from {LEAST:g} to {MOST:g}; 1 is the usual size")
     name = planner.dataset_name(options.dataset)
     if not nnUNet_results.is_set():
         raise UserError("the environment variable nnUNet_results is not set; set it to nnU-Net's folder")

@@ -20,8 +20,9 @@ from torch import nn
 from cuescan.cues import Cues
 from cuescan.cues.reading import load_json
 from cuescan.errors import UserError
+from cuescan.networks.scaled_views import ScaledViews
+from cuescan.nnunet.cue_predictor import cue_plan
 from cuescan.pseudo.folds import Fold
-from cuescan.pseudo.scaled_views import ScaledViews
 from cuescan.training.checkpoint import load_checkpoint
 
 
@@ -29,10 +30,9 @@ def trained_folds(folder: Path, checkpoint: str, wanted: Sequence[Fold] | None) 
     """The folds to use: those asked for, or else all numbered ones that have a checkpoint.
 
     Raises:
-        UserError: there is no model, or no such checkpoint.
+        UserError: there is no model of cues, or no such checkpoint.
     """
-    if not (folder / "plans.json").is_file():
-        raise UserError(f"{folder}: there is no trained model; train one first, or correct -d, -tr, -c and -p")
+    cue_plan(folder)
     for fold in wanted or ():
         path = folder / f"fold_{fold}" / checkpoint
         if not path.is_file():
@@ -74,9 +74,7 @@ class WeakModel:
     ) -> None:
         self.folder, self.checkpoint, self.scales = folder, checkpoint, tuple(scales)
         self.plans = PlansManager(load_json(folder / "plans.json"))
-        self.plan = self.plans.plans.get("cuescan")
-        if self.plan is None:
-            raise UserError(f"{folder}: this model did not learn from cues; give a weak trainer of cuescan with -tr")
+        self.plan = cue_plan(folder)
         if self.plan["network"] == "TIFCMamba":
             raise UserError(
                 f"{folder}: this model is told by a sentence what to segment, and pseudo-labels are made from models "

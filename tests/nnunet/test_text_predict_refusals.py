@@ -101,11 +101,21 @@ def test_models_that_are_not_finished(ask, model):
     assert "checkpoint_final.pth: no such checkpoint" in ask("-m", model, "-f", "3")
 
 
-@pytest.mark.parametrize("plans", ['{"cuescan": {"network": "PathMamba"}}', "{}"])
-def test_models_that_take_no_prompts(ask, model, plans):
-    (model / "plans.json").write_text(plans)
-    message = ask("-m", model)
-    assert f"{model}: this model takes no prompts; give one that TIFCMambaTrainer trained" in message
+def test_models_of_image_level_labels_take_no_prompts(ask, model):
+    (model / "plans.json").write_text('{"cuescan": {"network": "PathMamba"}}')
+    for options in ({"prompts": {"case_000": SECRET}}, {}):
+        message = ask("-m", model, *(() if options else ("--encoder", "small")), **options)
+        assert f"{model}: this model takes no prompts; leave --prompts and --encoder out, or give one that" in message
+
+
+def test_models_that_did_not_learn_from_cues(ask, model):
+    (model / "plans.json").write_text("{}")
+    assert f"{model}: this model did not learn from cues; give one that a cuescan trainer trained" in ask("-m", model)
+
+
+def test_models_of_sentences_see_one_size(ask, model):
+    message = ask("-m", model, "--scales", "1", "1.5")
+    assert f"{model}: this model takes prompts and sees an image at one size; leave --scales out" in message
 
 
 def test_plans_that_cannot_be_read(ask, model):

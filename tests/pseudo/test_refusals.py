@@ -61,9 +61,13 @@ def test_a_damaged_image(refused, place):
     assert refused().startswith(f"{path}: the image is truncated or damaged")
 
 
-@pytest.mark.parametrize("scale", ["0", "-1", "8", "nan"])
-def test_a_scale_outside_its_range(refused, scale):
-    assert "takes factors from 0.25 to 4; 1 is the usual size" in refused("--scales", "1", scale)
+@pytest.mark.parametrize("scale", ["0", "-1", "8", "nan", "large"])
+def test_a_scale_outside_its_range(label, capsys, scale):
+    with pytest.raises(SystemExit) as exited:
+        label("--scales", "1", scale)
+    message = capsys.readouterr().err
+    assert exited.value.code == 2
+    assert f"argument --scales: '{scale}' is no factor from 0.25 to 4; 1 is the usual size" in message
 
 
 @pytest.mark.parametrize("keep", ["0", "-0.5", "1.5", "nan"])
@@ -99,7 +103,7 @@ def test_models_that_learned_from_masks_or_sentences(refused, place):
     edit(place.model / "plans.json", lambda plans: plans["cuescan"].update(network="TIFCMamba"))
     assert "this model is told by a sentence what to segment" in refused()
     edit(place.model / "plans.json", lambda plans: plans.pop("cuescan"))
-    assert "this model did not learn from cues; give a weak trainer of cuescan with -tr" in refused()
+    assert "this model did not learn from cues; give one that a cuescan trainer trained" in refused()
 
 
 def test_checkpoints_that_could_run_code(refused, place):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from cuescan.pseudo.scaled_views import ScaledViews
+from cuescan.networks.scaled_views import ScaledViews
 
 
 class Edges(nn.Module):

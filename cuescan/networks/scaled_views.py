@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from cuescan.networks.grid import MIN_SIZE, resize, scaled, segment_content
 
-LEAST, MOST = 0.25, 4.0
-
 
 class ScaledViews(nn.Module):
     """Mean probabilities over views of an image enlarged by several factors.
@@ -21,7 +19,7 @@ class ScaledViews(nn.Module):
 
     Args:
         network: from images (B, C, H, W) to logits (B, L, H, W).
-        scales: factors, each in [0.25, 4].
+        scales: factors above 0; cuescan's commands take those from 0.25 to 4.
 
     Shapes:
         image (B, C, H, W) -> logarithms of mean probabilities (B, L, H, W), without the zeros around the image.
