@@ -57,6 +57,11 @@ class Stage:
         """Whether the trainer stops after ``CUESCAN_MINUTES``."""
         return self.on_masks and self.trainer in BY_TIME
 
+    @property
+    def scalable(self) -> bool:
+        """Whether ``cuescan predict --scales`` takes its models: those of cuescan's own networks."""
+        return self.trainer not in BY_TIME and not self.trainer.startswith("nnUNet")
+
     def identity(self) -> dict[str, Any]:
         """What decides the training; what it is called and compared with does not."""
         return {key: value for key, value in vars(self).items() if key != "published"}

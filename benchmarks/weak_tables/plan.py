@@ -157,12 +157,12 @@ class Plan(DatasetSteps):
             title = f"{label}, seed {seed}, fold {' '.join(map(str, group))}"
             name = f"{training.identity}/seed_{seed}/fold_{'_'.join(map(str, group))}"
             masks = self.output / "predictions" / name
-            alone = ("-npp", "0", "-nps", "0") if self.device == "cpu" else ()  # helpers would take its cores
-            plainly = () if self.settings.tta else ("--disable_tta",)
             command = (
-                *("nnUNetv2_predict", "-i", str(self.raw / self.base / "imagesTs"), "-o", str(masks)),
+                *self._predictor(stage),
+                *("-i", str(self.raw / self.base / "imagesTs"), "-o", str(masks)),
                 *("-d", str(int(training.dataset[7:10])), "-c", "2d", "-f", *map(str, group), "-tr", stage.trainer),
-                *("-p", stage.plans, "-device", self.device, *alone, *plainly),
+                *("-p", stage.plans, "-device", self.device),
+                *(() if self.settings.tta else ("--disable_tta",)),
             )
             trained = tuple(training.steps[fold] for fold in group)
             environment = {"nnUNet_results": str(training.results)}
@@ -180,3 +180,10 @@ class Plan(DatasetSteps):
                 Run(method.name, label, stage.trainer, learns_from, number, seed, fold,
                     training.model / f"fold_{group[0]}", (*before, *trained), masks, scored, stage.published)
             )  # fmt: skip
+
+    def _predictor(self, stage: Stage) -> tuple[str, ...]:
+        """The command that predicts with a stage's models, at several sizes where that is asked for and possible."""
+        if self.settings.scales and stage.scalable:
+            return ("cuescan", "predict", "--scales", *(f"{scale:g}" for scale in self.settings.scales))
+        alone = ("-npp", "0", "-nps", "0") if self.device == "cpu" else ()  # helpers would take its cores
+        return ("nnUNetv2_predict", *alone)

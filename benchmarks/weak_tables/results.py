@@ -86,6 +86,7 @@ def document(plan: Plan, worker: Worker, stamped: Mapping[str, Any], failed: Map
         "seeds": list(settings.seeds),
         "folds": list(settings.folds),
         "rows": rows(plan, worker),
+        "views": {"mirrored": settings.tta, "scales": settings.scales and list(settings.scales)},
         "planned": len(plan.runs),
         "failed": dict(failed),
         "published": published(data.key),

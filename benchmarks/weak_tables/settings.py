@@ -16,7 +16,8 @@ from weak_tables.methods import Method, Stage, read_method
 from weak_tables.reading import Keys, distinct
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-KEYS = ("title", "data", "folds", "seeds", "budget", "options", "methods", "ensemble", "tta", "environment")
+KEYS = ("title", "data", "folds", "seeds", "budget", "options", "methods", "ensemble", "tta", "scales",
+        "environment")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Settings:
         options: ``CUESCAN_*`` options of all trainings from labels.
         ensemble: score the folds' models together instead of one by one.
         tta: mirrored views at test time.
+        scales: at which models that ``cuescan predict`` takes see test images; None: at their own size, as all others.
         environment: variables of the machine (workers, threads), which do not say what is trained.
         title: heading of table and figure.
     """
@@ -59,6 +61,7 @@ class Settings:
     options: Mapping[str, Any] = field(default_factory=dict)
     ensemble: bool = False
     tta: bool = True
+    scales: tuple[float, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
 
@@ -70,6 +73,7 @@ class Settings:
             "options": dict(self.options),
             "ensemble": self.ensemble,
             "tta": self.tta,
+            "scales": self.scales and list(self.scales),
             "methods": {method.name: method.identity() for method in self.methods},
         }
 
@@ -111,6 +115,7 @@ def read_settings(document: Any, source: Path | str, data: Path) -> Settings:
         options,
         keys.flag("ensemble", False),
         keys.flag("tta", True),
+        keys.numbers("scales"),
         {name: str(value) for name, value in keys.mapping("environment").items()},
         str(keys.get("title", "")),
     )

@@ -79,10 +79,16 @@ def _about(found: Mapping[str, Any]) -> list[str]:
         f"Data: {data['dataset']}; test set: {images} ({data['tests']}).",
         f"Folds {', '.join(map(str, found['folds']))}; seeds {', '.join(map(str, found['seeds']))}; "
         f"{len(found['rows'])} of {found['planned']} models are scored.",
+        _views(**found["views"]),
         f"Machine: {machine['processor']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}; trained on "
         f"{found['device']}.",
         f"Software: {commit}{changes}; {versions}.",
     ]
+
+
+def _views(mirrored: bool, scales: Sequence[float] | None) -> str:
+    sizes = f"; cuescan's networks at sizes {', '.join(f'{scale:g}' for scale in scales)}" if scales else ""
+    return f"Predictions: {'with' if mirrored else 'without'} mirrored views{sizes}."
 
 
 def _legend(

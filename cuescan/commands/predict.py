@@ -52,8 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_scales(parser, "for models of image-level labels")
     parser.add_argument("--disable_tta", action="store_true", help="no mirrored views")
     parser.add_argument("--save_probabilities", action="store_true", help="write probabilities beside the masks")
-    parser.add_argument("-npp", type=int, default=1, metavar="N", help="processes that preprocess (default 1)")
-    parser.add_argument("-nps", type=int, default=1, metavar="N", help="processes that export masks (default 1)")
+    parser.add_argument("-npp", type=_processes, default=1, metavar="N", help="processes that preprocess (default 1)")
+    parser.add_argument("-nps", type=_processes, default=1, metavar="N", help="processes that export masks (default 1)")
+
+
+def _processes(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes; give 1 or more")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -88,6 +88,20 @@ def test_a_second_stage_waits_for_all_that_label(tmp_path):
     )
 
 
+def test_cuescans_networks_may_see_test_images_at_several_sizes(tmp_path):
+    methods = ["PathMambaTrainer", "PretrainedTrainer", "SupervisedTrainer"]
+    made = plan(tmp_path, scales=[1, 1.5], tta=False, methods=methods)
+    scaled = [
+        command
+        for command in commands(made, "cuescan")
+        if command[:5] == ("cuescan", "predict", "--scales", "1", "1.5")
+    ]
+    stock = commands(made, "nnUNetv2_predict")
+    assert [word(command, "-tr") for command in scaled] == ["PathMambaTrainer", "PretrainedTrainer"]
+    assert [word(command, "-tr") for command in stock] == ["SupervisedTrainer"]
+    assert all("--disable_tta" in command for command in (*scaled, *stock))
+
+
 def test_a_second_stage_may_start_from_the_first_ones_trunk(tmp_path):
     second = {"trainer": "PretrainedTrainer", "options": {"trunk": "{before}"}, "scales": [1, 1.5], "seen": True}
     methods = {"PathMamba": {"trainer": "PathMambaTrainer", "second_stage": second}}

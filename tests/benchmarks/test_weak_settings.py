@@ -84,7 +84,7 @@ def test_trainers_are_those_that_nnunet_finds():
     ("changes", "told"),
     [
         ({"metods": {}}, "w.yaml: unknown key 'metods' (known: title, data, folds, seeds, budget, options, methods, "
-                         "ensemble, tta, environment), did you mean 'methods'?"),
+                         "ensemble, tta, scales, environment), did you mean 'methods'?"),
         ({"methods": {}}, "w.yaml: no methods; name at least one under 'methods'"),
         ({"methods": {"a": "PathMambaTrainr"}},
          "w.yaml: methods: a: there is no trainer 'PathMambaTrainr', did you mean 'PathMambaTrainer'?"),
@@ -123,6 +123,7 @@ def test_trainers_are_those_that_nnunet_finds():
         ({"folds": [5]}, "w.yaml: fold 5 is asked for, but data: folds is 5; raise it"),
         ({"data": {}}, "w.yaml: data: give either set (one of glas,"),
         ({"data": 1234}, "dataset is 1234 but must be the number of a data set in nnUNet_raw, 1 to 999"),
+        ({"scales": [1, -2]}, "w.yaml: scales is -2 but must be a number above 0; correct it"),
         ({"tta": "no"}, "w.yaml: tta is 'no' but must be true or false; correct it"),
     ],
 )  # fmt: skip

@@ -160,3 +160,11 @@ def test_images_that_cannot_be_predicted(ask, model, sentences, tmp_path):
     assert f"{path}: case 'case_001' has 1 channel but the model takes 3; convert the image" in ask(
         "-m", model, images=images
     )
+
+
+@pytest.mark.parametrize("option", ["-npp", "-nps"])
+def test_processes_that_are_none(capsys, option):
+    with pytest.raises(SystemExit) as exited:
+        main(["predict", "-i", "images", "-o", "masks", "-d", "5", option, "0"])
+    assert exited.value.code == 2
+    assert f"argument {option}: '0' is no number of processes; give 1 or more" in capsys.readouterr().err
