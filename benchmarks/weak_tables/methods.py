@@ -166,7 +166,7 @@ def _second(told: Any, where: str) -> SecondStage:
     return SecondStage(
         **vars(stage), name=keys.text("name") or stage.trainer, folds=keys.folds("folds"),
         label_folds=keys.folds("label_folds"), keep=keys.positive("keep", most=1), seen=keys.flag("seen", False),
-        scales=keys.numbers("scales"), then=_following(keys, "then"),
+        scales=keys.scales("scales"), then=_following(keys, "then"),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from cuescan.commands.options import SCALES
 from cuescan.cues.checking import did_you_mean
 from cuescan.errors import UserError
 
@@ -70,12 +71,17 @@ class Keys:
         value = self.get(key, None)
         return None if value is None else _positive(value, f"{self.where}: {key}", most)
 
-    def numbers(self, key: str) -> tuple[float, ...] | None:
-        """Numbers above 0, or None."""
+    def scales(self, key: str) -> tuple[float, ...] | None:
+        """Factors that cuescan's ``--scales`` takes, or None."""
         value = self.get(key, None)
         if value is None:
             return None
-        return tuple(_positive(number, f"{self.where}: {key}") for number in distinct(value, f"{self.where}: {key}"))
+        scales = distinct(value, f"{self.where}: {key}")
+        for scale in scales:
+            if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not SCALES[0] <= scale <= SCALES[1]:
+                limits = f"{SCALES[0]:g} to {SCALES[1]:g}"
+                raise UserError(f"{self.where}: {key} is {scale!r} but must be a factor from {limits}; correct it")
+        return tuple(map(float, scales))
 
     def folds(self, key: str) -> tuple[int | str, ...] | None:
         """Folds, numbers or "all", or None."""

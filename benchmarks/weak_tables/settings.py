@@ -115,7 +115,7 @@ def read_settings(document: Any, source: Path | str, data: Path) -> Settings:
         options,
         keys.flag("ensemble", False),
         keys.flag("tta", True),
-        keys.numbers("scales"),
+        keys.scales("scales"),
         {name: str(value) for name, value in keys.mapping("environment").items()},
         str(keys.get("title", "")),
     )

@@ -20,8 +20,8 @@ def cue_plan(folder: Path) -> dict[str, Any]:
     """
     if not (folder / "plans.json").is_file():
         raise UserError(f"{folder}: there is no trained model; train one first, or correct -d, -tr, -c and -p")
-    plan = load_json(folder / "plans.json").get("cuescan")
-    if plan is None:
+    plan = load_json(folder / "plans.json").get("cuescan") or {}
+    if "network" not in plan:
         raise UserError(f"{folder}: this model did not learn from cues; give one that a cuescan trainer trained")
     return plan
 
