@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.n < 1:
         raise UserError(f"-n is {args.n}, but the overview needs at least one case: give -n 1 or more.")
-    labels = read_labels(dataset_json(args, args.masks or args.images), args.masks or args.images)
+    labels = read_labels(dataset_json(args, args.predictions, args.masks or args.images), args.masks or args.images)
     cues = read_any_cues(args.cues, labels.classes) if args.cues else None
     sources = find_sources(args.images, args.predictions, args.masks, cues, labels, args.cues)
     output: Path = args.output or args.predictions / "overlays"

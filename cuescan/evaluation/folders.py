@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from cuescan.cues.checking import some
 from cuescan.data.images import list_images
 from cuescan.errors import UserError
+from cuescan.evaluation.borders import BorderBands
 from cuescan.evaluation.confusion import ConfusionMatrix
 from cuescan.evaluation.labels import Labels
 from cuescan.evaluation.scores import Scores, scores
@@ -25,33 +27,33 @@ class Evaluation:
         cases: case name -> scores of that case alone, to find bad cases; they do not average to ``total``.
         without_mask: cases that were predicted but have no mask, so they take no part.
         matrix: the confusion matrix over all cases.
+        bands: wrong pixels by their distance from borders, over all cases; None if no widths were asked for.
     """
 
     total: Scores
     cases: dict[str, Scores]
     without_mask: tuple[str, ...]
     matrix: ConfusionMatrix
+    bands: BorderBands | None = None
 
 
 class NothingLabelledError(UserError):
     """No pixel of any reference mask is labelled."""
 
 
-def compare(reference: Path, prediction: Path, labels: Labels) -> ConfusionMatrix:
-    """Count one case.
+def read_pair(reference: Path, prediction: Path, labels: Labels, pseudo: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Read one case, two int64 arrays of shape (H, W).
 
     Raises:
         UserError: a file cannot be read, the sizes differ, or a label is unknown.
     """
-    expected, predicted = labels.read(reference, True), labels.read(prediction, False)
+    expected, predicted = labels.read(reference, True), labels.read(prediction, reference=pseudo)
     if expected.shape != predicted.shape:
         raise UserError(
             f"{prediction}: size {_size(predicted.shape)} differs from {_size(expected.shape)} of the mask "
             f"{reference}; predict the image that belongs to this mask"
         )
-    matrix = ConfusionMatrix(labels)
-    matrix.update(expected, predicted)
-    return matrix
+    return expected, predicted
 
 
 def evaluate_folders(
@@ -60,6 +62,8 @@ def evaluate_folders(
     labels: Labels,
     include_background: bool = False,
     only_predicted: bool = False,
+    pseudo: bool = False,
+    widths: Sequence[float] = (),
 ) -> Evaluation:
     """Score every case of ``masks``.
 
@@ -69,6 +73,8 @@ def evaluate_folders(
         labels: what the integers mean.
         include_background: whether the background takes part in the means.
         only_predicted: pass over masks without a prediction, as for one fold's ``validation`` folder.
+        pseudo: the predictions are pseudo-labels, whose ``ignore`` pixels take no part.
+        widths: ends of bands around borders in pixels, positive and increasing; none: no ``bands``.
 
     Raises:
         UserError: a prediction is missing, does not fit its mask, or no pixel is labelled at all.
@@ -85,7 +91,7 @@ def evaluate_folders(
         raise UserError(f"{predictions}: no case has a mask in {masks}; check the two folders and the case names")
     pairs = {case: (expected[case], predicted[case]) for case in common}
     without_mask = tuple(sorted(set(predicted) - set(expected)))
-    return evaluate_pairs(pairs, labels, include_background, without_mask)
+    return evaluate_pairs(pairs, labels, include_background, without_mask, pseudo, widths)
 
 
 def evaluate_pairs(
@@ -93,22 +99,29 @@ def evaluate_pairs(
     labels: Labels,
     include_background: bool = False,
     without_mask: tuple[str, ...] = (),
+    pseudo: bool = False,
+    widths: Sequence[float] = (),
 ) -> Evaluation:
-    """Score cases, each given as its reference mask and its prediction.
+    """Score cases, each given as its reference mask and its prediction; see ``evaluate_folders``.
 
     Raises:
         UserError: a file does not fit, or no pixel is labelled at all.
     """
     total = ConfusionMatrix(labels)
+    bands = BorderBands(labels, widths) if widths else None
     cases: dict[str, Scores] = {}
     for case, (reference, prediction) in tqdm(pairs.items(), desc="evaluate", unit="case", disable=None):
-        matrix = compare(reference, prediction, labels)
+        masks = read_pair(reference, prediction, labels, pseudo)
+        matrix = ConfusionMatrix(labels)
+        matrix.update(*masks)
+        if bands:
+            bands.update(*masks)
         total += matrix
         cases[case] = scores(matrix, include_background)
-    if not total.counts.any():
+    if not total.counts.any() and not total.undecided:
         places = ", ".join(sorted({str(reference.parent) for reference, _ in pairs.values()}))
         raise NothingLabelledError(f"{places}: every pixel has the label 'ignore'; score against masks that are drawn")
-    return Evaluation(scores(total, include_background), cases, without_mask, total)
+    return Evaluation(scores(total, include_background), cases, without_mask, total, bands)
 
 
 def _size(shape: tuple[int, ...]) -> str:

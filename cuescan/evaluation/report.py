@@ -8,7 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cuescan import __version__
+from cuescan.evaluation.borders import BorderBands
+from cuescan.evaluation.confusion import ConfusionMatrix
 from cuescan.evaluation.folders import Evaluation
 from cuescan.evaluation.scores import METRICS, Scores
 
@@ -45,12 +49,34 @@ def lowest(evaluation: Evaluation, count: int = 5) -> list[tuple[str, float]]:
     return sorted(means, key=lambda pair: pair[1])[:count]
 
 
+def bands_table(bands: BorderBands) -> str:
+    """Lay out the wrong pixels by their distance from a border, in percent of all pixels and of each band's."""
+    ends = [0.0, *bands.widths]
+    titles = [f"{low:g}-{high:g} px" for low, high in zip(ends, bands.widths, strict=False)] + ["further", "all"]
+    wrong, pixels = (np.append(counts, counts.sum()) for counts in (bands.wrong, bands.pixels))
+    rows = {"wrong, of all pixels": wrong / pixels[-1], "wrong, of these pixels": wrong / np.maximum(pixels, 1)}
+    width = max(map(len, rows))
+    lines = [" " * width + "".join(f"{title:>12}" for title in titles)]
+    lines += [f"{name:<{width}}" + "".join(f"{share:>12.1%}".replace("%", " %") for share in shares)
+              for name, shares in rows.items()]  # fmt: skip
+    return "\n".join(lines)
+
+
+def undecided(matrix: ConfusionMatrix) -> str:
+    """Say what share of the reference's labelled pixels the pseudo-labels decide."""
+    decided = int(matrix.counts.sum())
+    share = decided / (decided + matrix.undecided)
+    return f"labelled: {share:.1%} of the pixels; the others take no part".replace("%", " %")
+
+
 def document(evaluation: Evaluation, predictions: Path, masks: Path) -> dict[str, Any]:
     """Everything as a JSON document without NaN: null where there is no score.
 
-    Rows of ``confusion`` are reference labels, its columns predicted ones, and its numbers pixels.
+    Rows of ``confusion`` are reference labels, its columns predicted ones, and its numbers pixels. ``borders``, if
+    asked for, has the pixels of each band, one more than there are ``widths``.
     """
-    total = evaluation.total
+    total, bands = evaluation.total, evaluation.bands
+    borders = {} if bands is None else {"borders": _borders(bands)}
     return {
         "version": 1,
         "predictions": str(predictions),
@@ -62,6 +88,8 @@ def document(evaluation: Evaluation, predictions: Path, masks: Path) -> dict[str
             "labels": list(evaluation.matrix.labels.names),
             "counts": evaluation.matrix.counts.tolist(),
         },
+        **borders,
+        "undecided_pixels": evaluation.matrix.undecided,
         "cases": {
             case: {"mean_iou": result.mean("iou"), "iou": {row.name: row.iou for row in result.rows}}
             for case, result in evaluation.cases.items()
@@ -69,6 +97,10 @@ def document(evaluation: Evaluation, predictions: Path, masks: Path) -> dict[str
         "without_mask": list(evaluation.without_mask),
         "software": _software(),
     }
+
+
+def _borders(bands: BorderBands) -> dict[str, Any]:
+    return {"widths": list(bands.widths), "pixels": bands.pixels.tolist(), "wrong": bands.wrong.tolist()}
 
 
 def _row(row: Any) -> dict[str, Any]:

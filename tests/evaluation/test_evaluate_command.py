@@ -126,6 +126,48 @@ def test_one_fold_is_scored_with_only_predicted(folders, capsys):
     assert list(strict(predictions / "scores.json")["cases"]) == ["b"]
 
 
+def test_tells_how_far_from_borders_the_wrong_pixels_are(tmp_path, write_masks, write_dataset_json, capsys):
+    predictions = write_masks(tmp_path / "pred", {"a": [[1] * 10 + [2] * 10], "b": [[2, 1, 1, 1]]})
+    masks = write_masks(tmp_path / "labelsTs", {"a": [[1] * 7 + [2] * 13], "b": [[1] * 4]})
+    write_dataset_json(predictions, "normal", "gland", background=False)
+    assert evaluate(predictions, masks, "--bands", "2", "4.5") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["0-2", "px", "2-4.5", "px", "further", "all"] in lines
+    assert ["wrong,", "of", "all", "pixels", "8.3", "%", "4.2", "%", "4.2", "%", "16.7", "%"] in lines
+    assert ["wrong,", "of", "these", "pixels", "50.0", "%", "25.0", "%", "6.2", "%", "16.7", "%"] in lines
+    saved = strict(predictions / "scores.json")["borders"]
+    assert saved == {"widths": [2.0, 4.5], "pixels": [4, 4, 16], "wrong": [2, 1, 1]}
+    assert evaluate(predictions, masks) == 0
+    assert "borders" not in strict(predictions / "scores.json")
+
+
+@pytest.mark.parametrize("widths", [["0"], ["4", "2"], ["3", "3"], ["nan"]])
+def test_bands_must_grow(folders, capsys, widths):
+    assert evaluate(*folders, "--bands", *widths) == 2
+    assert "--bands: widths must be positive and increasing, such as --bands 8 20" in capsys.readouterr().err
+
+
+def test_pseudo_labels_are_scored_where_they_decide(tmp_path, write_masks, write_dataset_json, capsys):
+    labels = write_masks(tmp_path / "Dataset602_X" / "labelsTr", {"a": [[1, 2, 2, 3]], "c": [[3, 3, 3, 3]]})
+    write_dataset_json(tmp_path / "Dataset602_X", "normal", "gland", background=False)
+    masks = write_masks(tmp_path / "masks", {"a": [[1, 2, 1, 1]], "b": [[1, 2, 1, 1]], "c": [[1, 2, 1, 1]]})
+    assert evaluate(labels, masks, "--pseudo-labels") == 2
+    assert "no prediction for case 'b'" in capsys.readouterr().err
+    assert evaluate(labels, masks, "--pseudo-labels", "--only-predicted") == 0
+    printed = capsys.readouterr().out
+    assert "mIoU 0.5000" in printed
+    assert "labelled: 37.5 % of the pixels; the others take no part" in printed
+    saved = strict(tmp_path / "Dataset602_X" / "scores.json")
+    assert (saved["undecided_pixels"], saved["cases"]["c"]["mean_iou"]) == (5, None)
+    assert not (labels / "scores.json").exists(), "nnU-Net reads labelsTr"
+
+
+def test_pseudo_labels_need_an_ignore_label(folders, tmp_path, write_dataset_json, capsys):
+    dataset = write_dataset_json(tmp_path / "plain", "tumour", "stroma", ignore=False)
+    assert evaluate(*folders, "--pseudo-labels", "--dataset-json", dataset) == 2
+    assert "has no label 'ignore', so every pixel is labelled: leave out --pseudo-labels" in capsys.readouterr().err
+
+
 def spoil(predictions, masks, how) -> None:
     if how == "size":
         Image.new("L", (3, 2)).save(predictions / "b.png")

@@ -43,6 +43,16 @@ def test_values_by_hand():
     assert result.mean("recall") == pytest.approx((2 / 3 + 1) / 2)
 
 
+@given(masks(4), masks(4))
+def test_a_pixel_that_pseudo_labels_leave_undecided_counts_apart(reference, labels):
+    matrix = ConfusionMatrix(Labels(CLASSES, ignore=4))
+    matrix.update(reference, labels)
+    decided = ConfusionMatrix(Labels(CLASSES, ignore=4))
+    decided.update(np.where(labels == 4, 4, reference), np.where(labels == 4, 0, labels))
+    assert (matrix.counts == decided.counts).all()
+    assert matrix.counts.sum() + matrix.undecided == (reference != 4).sum()
+
+
 def test_the_mean_has_the_background_only_on_request():
     pair = ([[0, 0, 1, 1]], [[0, 0, 1, 0]])
     assert score([pair]).mean("iou") == 1 / 2
@@ -138,7 +148,7 @@ def test_dice_follows_from_iou(pairs):
             assert row.dice == pytest.approx(2 * row.iou / (1 + row.iou))
 
 
-@pytest.mark.parametrize(("reference", "prediction"), [([[5]], [[0]]), ([[0]], [[4]]), ([[0]], [[-1]])])
+@pytest.mark.parametrize(("reference", "prediction"), [([[5]], [[0]]), ([[0]], [[5]]), ([[0]], [[-1]])])
 def test_a_label_outside_the_matrix_is_refused(reference, prediction):
     with pytest.raises(ValueError, match="labels must be"):
         score([(reference, prediction)])
