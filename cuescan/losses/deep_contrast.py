@@ -54,7 +54,7 @@ class DeepContrastLoss(nn.Module):
     The scan hands every token the whole image, so the patch branch can satisfy image-level labels by a pattern that
     has little to do with where things are. ``consistency``, which is ours, holds it to the pixel branch, whose
     receptive field is local: a cross-entropy per pixel against the class maps Y' without the classes that the cue
-    says are absent (no gradient flows into Y'). It steadies the masks over the epochs (``docs/results.md``).
+    says are absent (no gradient flows into Y'). It steadies the masks over the epochs (``docs/results/glas_crops.md``).
 
     An absent class is absent from each pixel. Eq. 4 applies that to the pooled value alone, whose gradient reaches the
     likeliest pixels; ``absent="pixels"``, which is ours, charges each pixel ``-log P(none of the absent classes)``,
