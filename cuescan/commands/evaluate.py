@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 from cuescan.errors import UserError
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     from cuescan.evaluation.report import bands_table, document, lowest, summary, table, undecided
 
     widths: list[float] = args.bands or []
-    if not all(low < high for low, high in zip([0.0, *widths], widths, strict=False)):
+    if not all(low < high for low, high in pairwise([0.0, *widths])):
         raise UserError("--bands: widths must be positive and increasing, such as --bands 8 20")
     home: Path = args.predictions.resolve().parent if args.pseudo_labels else args.predictions
     path = dataset_json(args, home, args.masks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -29,7 +30,7 @@ class BorderBands:
             ValueError: the widths are not positive and increasing, or there are none.
         """
         ends = [0.0, *widths]
-        if not widths or not all(low < high for low, high in zip(ends, widths, strict=False)):
+        if not widths or not all(low < high for low, high in pairwise(ends)):
             raise ValueError("widths must be positive and increasing")
         self.labels = labels
         self.widths = tuple(widths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def lowest(evaluation: Evaluation, count: int = 5) -> list[tuple[str, float]]:
 def bands_table(bands: BorderBands) -> str:
     """Lay out the wrong pixels by their distance from a border, in percent of all pixels and of each band's."""
     ends = [0.0, *bands.widths]
-    titles = [f"{low:g}-{high:g} px" for low, high in zip(ends, bands.widths, strict=False)] + ["further", "all"]
+    titles = [f"{low:g}-{high:g} px" for low, high in pairwise(ends)] + ["further", "all"]
     wrong, pixels = (np.append(counts, counts.sum()) for counts in (bands.wrong, bands.pixels))
     rows = {"wrong, of all pixels": wrong / pixels[-1], "wrong, of these pixels": wrong / np.maximum(pixels, 1)}
     width = max(map(len, rows))

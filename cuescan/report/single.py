@@ -50,6 +50,7 @@ def page(run: Run, count: int, show_text: bool) -> str:
             "median": statistics.median(iou for _, iou in ranked) if ranked else None,
             "columns": columns,
             "confusion": rows,
+            "bands": tables.bands(run.scores) if run.scores else [],
             "agreement": agreed,
             "views": views,
             "gradient": gradient(),

@@ -132,6 +132,18 @@ def test_predictions_with_scores_of_cuescan_evaluate(place, report, capsys):
     assert "Recipe" in page.headings and "Agreement with the cues" in page.headings
 
 
+def test_where_the_wrong_pixels_are_once_evaluate_has_told(place, report, capsys):
+    assert main(["evaluate", str(place.predictions), str(place.raw / "labelsTr"), "--only-predicted",
+                 "--bands", "2", "6"]) == 0  # fmt: skip
+    printed = [re.findall(r"([\d.]+) %", line) for line in capsys.readouterr().out.splitlines() if "wrong, of" in line]
+    page = Page(report(place.predictions))
+    table = next(table for table in page.tables if table[0][0] == "from a border between classes")
+    assert [row[0] for row in table[1:]] == ["0 to 2 pixels", "2 to 6 pixels", "more than 6 pixels"]
+    shown = [tuple(numbers(cell)[0] for cell in row[1:]) for row in table[1:]]
+    assert shown == list(zip(*printed, strict=True))[:-1]
+    assert "Distance from borders" not in Page(report(place.fold)).headings
+
+
 def test_a_bundle_is_reported_with_its_card(place, report, tmp_path):
     bundle = tmp_path / "bundle"
     predictions = bundle / "eval" / "predictions"
