@@ -57,6 +57,7 @@ class Plan(DatasetSteps):
         model = results / dataset / f"{stage.trainer}__{stage.plans}__2d"
         environment = {"nnUNet_results": str(results), **variables(settings, stage, self.data)}
         environment["CUESCAN_SEED"] = str(seed)
+        environment["CUESCAN_FINAL_VALIDATION"] = "0"  # no table shows it
         if minutes:
             environment["CUESCAN_MINUTES"] = f"{minutes:g}"
         steps: dict[int | str, str] = {}

@@ -97,7 +97,7 @@ def _legend(
     lines = [
         "Measured: one confusion matrix over all test images for each model; mean ± sample standard deviation over "
         "seeds, where a seed's value is the mean over its folds. The means are over classes without the background. "
-        "Minutes: of training with its validation, all stages together, mean over models."
+        "Minutes: of training with the validation after each epoch, all stages together, mean over models."
     ]
     if best:
         lines.append(f"The bound is the best training on masks: {best[0]}, mIoU {best[1].mean:.3f}.")

@@ -50,8 +50,11 @@ class Worker:
         return load_json(path) if path.is_file() else {"done": False, "seconds": 0.0, "attempts": 0}
 
     def finished(self, step: Step) -> bool:
-        """Whether the step ended without an error and its product is there."""
-        return self.record(step.name)["done"] and step.product.exists()
+        """Whether the step's product is there and it ended without an error; of a training the product is enough.
+
+        What a training does after its final checkpoint, nnU-Net's validation of the fold, is in no table.
+        """
+        return step.product.exists() and (step.fold is not None or self.record(step.name)["done"])
 
     def work(self, steps: Sequence[Step], after: Callable[[Step], None]) -> dict[str, str]:
         """Run the steps in turn.
@@ -118,8 +121,6 @@ class Worker:
         """The command as it is to be run now, and whether it goes on where an earlier attempt stopped."""
         if step.fold is None:
             return step.command, False
-        if (step.fold / "checkpoint_final.pth").is_file():
-            return (*step.command, "--val"), True
         if (step.fold / "checkpoint_latest.pth").is_file():
             return (*step.command, "--c"), True
         return step.command, False

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.helpers import empty_cache
 from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
 from cuescan.nnunet import history, refusals
+from cuescan.nnunet.final_validation import FinalValidationTrainer
 from cuescan.nnunet.options import TrainingOptions
 from cuescan.training.checkpoint import load_checkpoint
 
 BEST, LATEST, FINAL = "checkpoint_best.pth", "checkpoint_latest.pth", "checkpoint_final.pth"
 
 
-class PersistentTrainer(nnUNetTrainer):
+class PersistentTrainer(FinalValidationTrainer):
     """The part of a weak trainer that writes and reads checkpoints.
 
     ``checkpoint_best.pth`` is the state after the epoch with the best score, ``checkpoint_latest.pth`` that after the
@@ -120,12 +120,12 @@ class PersistentTrainer(nnUNetTrainer):
         empty_cache(self.device)
         self.print_to_log_file("Training done.")
 
-    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+    def validate(self, save_probabilities: bool) -> None:
         """Predict and score the validation cases as nnU-Net does, with a summary that is valid JSON without masks."""
         folder = Path(self.output_folder) / "validation"
         if self.local_rank == 0:
             _remove_other_cases(folder, set(self.do_split()[1]))
-        super().perform_actual_validation(save_probabilities)
+        super().validate(save_probabilities)
         if self.local_rank == 0 and replace_nan(folder / "summary.json"):
             self.print_to_log_file(
                 "A score without reference masks is null in validation/summary.json; nnUNetv2_find_best_configuration "

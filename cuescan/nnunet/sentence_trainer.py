@@ -98,7 +98,7 @@ class SentenceTrainer(WeakTrainer):
             dist.barrier()
         return str(path)
 
-    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+    def validate(self, save_probabilities: bool) -> None:
         """Predict and score the validation cases as nnU-Net does, each prompted by its own sentence, if it has one."""
         self.use_encoder()
         self.set_deep_supervision_enabled(False)
@@ -118,7 +118,7 @@ class SentenceTrainer(WeakTrainer):
         self.network, self.inference_allowed_mirroring_axes = prompted, None
         self.dataset_class = announcing(dataset_class, announce)
         try:
-            super().perform_actual_validation(save_probabilities)
+            super().validate(save_probabilities)
         finally:
             self.network, self.dataset_class, self.inference_allowed_mirroring_axes = network, dataset_class, axes
         if used:

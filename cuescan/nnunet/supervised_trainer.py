@@ -6,17 +6,17 @@ import os
 from time import monotonic
 
 import torch
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from cuescan.errors import UserError
 from cuescan.nnunet import refusals
+from cuescan.nnunet.final_validation import FinalValidationTrainer
 
 VARIABLE = "CUESCAN_MINUTES"
 POWER = 0.9
 """Exponent of nnU-Net's polynomial decay of the learning rate."""
 
 
-class SupervisedTrainer(nnUNetTrainer):
+class SupervisedTrainer(FinalValidationTrainer):
     """Trains on dense masks as nnU-Net does, for ``CUESCAN_MINUTES`` minutes.
 
     It answers what full supervision gives for the time that a weak training takes. Network, loss, augmentation and

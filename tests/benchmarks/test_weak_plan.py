@@ -30,7 +30,9 @@ def test_the_commands_of_one_model(tmp_path):
     )
     environment = dict(train.environment)
     assert environment.pop("nnUNet_results").endswith("seed_0")
-    assert environment == {"CUESCAN_EPOCHS": "2", "CUESCAN_LR": "0.01", "CUESCAN_SEED": "0"}
+    assert environment == {
+        "CUESCAN_EPOCHS": "2", "CUESCAN_LR": "0.01", "CUESCAN_SEED": "0", "CUESCAN_FINAL_VALIDATION": "0",
+    }  # fmt: skip
     assert predict.environment["nnUNet_results"] == train.environment["nnUNet_results"]
     assert word(predict.command, "-i") == str(raw / "imagesTs")
     assert score.command[2:4] == (word(predict.command, "-o"), str(raw / "labelsTs"))

@@ -42,7 +42,7 @@ def test_a_step_without_its_product_runs_again(tmp_path):
 
 @pytest.mark.parametrize(
     ("checkpoint", "flag"),
-    [("checkpoint_latest.pth", "--c"), ("checkpoint_final.pth", "--val"), ("checkpoint_best.pth", None)],
+    [("checkpoint_latest.pth", "--c"), ("checkpoint_best.pth", None)],
 )
 def test_an_interrupted_training_goes_on(tmp_path, checkpoint, flag):
     made = plan(tmp_path)
@@ -65,6 +65,19 @@ def test_an_interrupted_training_goes_on(tmp_path, checkpoint, flag):
     assert (record["done"], record["attempts"]) == (True, 2)
     assert record["seconds"] == (150 if flag else 30)  # a training that begins anew counts from there
     assert record["commit"] == "0123456789abc"
+
+
+def test_a_training_that_ended_in_its_validation_is_finished(tmp_path):
+    made = plan(tmp_path)
+    one = worker(made, Hands(tmp_path, seconds=120, fail=lambda words: words[0] == "nnUNetv2_train"))
+    one.work(list(made.steps.values()), lambda step: None)
+    step = next(step for step in made.steps.values() if step.fold)
+    step.product.parent.mkdir(parents=True, exist_ok=True)
+    step.product.touch()
+    one.command.hands = hands = Hands(tmp_path)
+    assert one.work(list(made.steps.values()), lambda step: None) == {}
+    assert hands.calls and not hands.of("nnUNetv2_train")
+    assert one.record(step.name)["seconds"] == 120
 
 
 def test_masks_get_the_minutes_that_labels_took(tmp_path):

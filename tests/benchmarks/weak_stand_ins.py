@@ -97,7 +97,7 @@ class Trainer:
     def __call__(self, words: Sequence[str], variables: Mapping[str, str], log: Path, note: Any) -> int:
         status = self.hands(words, variables, log, note)
         if words[0] == "nnUNetv2_train" and not status:
-            plain = tuple(word for word in words if word not in ("--c", "--val"))
+            plain = tuple(word for word in words if word != "--c")
             for step in self.made.steps.values():
                 own = step.environment.get("nnUNet_results") == variables["nnUNet_results"]
                 if own and step.command == plain:

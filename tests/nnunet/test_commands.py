@@ -80,6 +80,20 @@ def test_validation_and_continuation_take_the_stored_options(trained):
     assert trained.status == 1 and "Traceback" not in printed
 
 
+def test_a_training_without_final_validation_goes_on_without_one_unless_asked(workplace, tmp_path):
+    command = ("nnUNetv2_train", "1", "2d", "1", "-tr", "PathMambaTrainer", "-device", "cpu")
+    results = {"nnUNet_results": str(tmp_path), "CUESCAN_FINAL_VALIDATION": "0"}
+    fold = tmp_path / "Dataset001_Tiny" / "PathMambaTrainer__nnUNetPlans__2d" / "fold_1"
+    assert "No final validation" in workplace.run(*command, **results)
+    assert (fold / "checkpoint_final.pth").is_file() and not (fold / "validation").exists()
+    assert "No final validation" in workplace.run(*command, "--c", **results, CUESCAN_EPOCHS="2")
+    workplace.run(*command, "--val", **results)
+    assert (fold / "validation" / "summary.json").is_file()
+    printed = workplace.run(*command, ok=False, **results | {"CUESCAN_FINAL_VALIDATION": "no"})
+    assert "CUESCAN_FINAL_VALIDATION is 'no' but must be 1 or 0; correct or unset it" in printed
+    assert "Traceback" not in printed
+
+
 def test_predictions_have_the_images_shapes_and_only_known_labels(predicted):
     images, masks = predicted
     for path in images.glob("*.png"):
