@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cuescan.errors import UserError
+
+if TYPE_CHECKING:
+    from cuescan.evaluation.borders import BorderBands
+    from cuescan.evaluation.labels import Labels
 
 HELP = "score predicted masks against reference masks"
 
@@ -58,9 +62,6 @@ def run(args: argparse.Namespace) -> None:
     from cuescan.evaluation.labels import read_labels
     from cuescan.evaluation.report import bands_table, document, lowest, summary, table, undecided
 
-    widths: list[float] = args.bands or []
-    if not all(low < high for low, high in pairwise([0.0, *widths])):
-        raise UserError("--bands: widths must be positive and increasing, such as --bands 8 20")
     home: Path = args.predictions.resolve().parent if args.pseudo_labels else args.predictions
     path = dataset_json(args, home, args.masks)
     labels = read_labels(path, args.masks)
@@ -78,20 +79,32 @@ def run(args: argparse.Namespace) -> None:
         args.include_background,
         only_predicted=args.only_predicted,
         pseudo=args.pseudo_labels,
-        widths=widths,
+        bands=_bands(args, labels),
     )
-    write_json(document(evaluation, args.predictions, args.masks), output)
+    found = document(evaluation, args.predictions, args.masks)
+    write_json(found, output)
     print(table(evaluation.total))
     print(f"\n{summary(evaluation.total)}  ({len(evaluation.cases)} cases)")
     if len(evaluation.cases) > 1:
         print("lowest mean IoU: " + ", ".join(f"{case} {value:.3f}" for case, value in lowest(evaluation)))
     if args.pseudo_labels:
         print(undecided(evaluation.matrix))
-    if evaluation.bands is not None:
-        print(f"\n{bands_table(evaluation.bands)}\n")
+    if args.bands:
+        print(f"\n{bands_table(found)}\n")
     if evaluation.without_mask:
         print(f"not scored, no mask in {args.masks}: {len(evaluation.without_mask)} predictions")
     print(f"saved {output}")
+
+
+def _bands(args: argparse.Namespace, labels: Labels) -> BorderBands | None:
+    from cuescan.evaluation.borders import BorderBands
+
+    if not args.bands:
+        return None
+    try:
+        return BorderBands(labels, args.bands)
+    except ValueError as error:
+        raise UserError(f"--bands: {error}, such as --bands 8 20") from None
 
 
 def dataset_json(args: argparse.Namespace, home: Path, masks: Path | None) -> Path:

@@ -23,25 +23,28 @@ class ConfusionMatrix:
         self.counts = np.zeros((size, size), dtype=np.int64)
         self.undecided = 0
 
-    def update(self, reference: np.ndarray, prediction: np.ndarray) -> None:
-        """Add one case; pixels whose reference or prediction is ``ignore`` are left out.
+    def update(self, reference: np.ndarray, prediction: np.ndarray, partial: bool = False) -> None:
+        """Add one case; pixels whose reference is ``ignore`` are left out.
 
         Args:
             reference: labels 0..K or ``ignore``, any shape.
-            prediction: labels 0..K or ``ignore``, the same shape.
+            prediction: labels 0..K, the same shape.
+            partial: the prediction may be ``ignore``, too; such pixels are counted in ``undecided`` alone.
 
         Raises:
             ValueError: the shapes differ, or a label lies outside 0..K.
         """
         if reference.shape != prediction.shape:
             raise ValueError(f"reference {reference.shape} and prediction {prediction.shape} differ in shape")
-        labelled, decided = reference != self.labels.ignore, prediction != self.labels.ignore
-        keep = labelled & decided
+        keep = reference != self.labels.ignore
+        if partial:
+            decided = prediction != self.labels.ignore
+            self.undecided += int((keep & ~decided).sum())
+            keep &= decided
         rows, columns = reference[keep].astype(np.int64), prediction[keep].astype(np.int64)
         size = len(self.counts)
         if rows.size and (min(rows.min(), columns.min()) < 0 or max(rows.max(), columns.max()) >= size):
             raise ValueError(f"labels must be 0..{size - 1}")
-        self.undecided += int((labelled & ~decided).sum())
         self.counts += np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
 
     def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Evaluation:
         cases: case name -> scores of that case alone, to find bad cases; they do not average to ``total``.
         without_mask: cases that were predicted but have no mask, so they take no part.
         matrix: the confusion matrix over all cases.
-        bands: wrong pixels by their distance from borders, over all cases; None if no widths were asked for.
+        bands: wrong pixels by their distance from borders, over all cases; None if they were not asked for.
     """
 
     total: Scores
@@ -63,7 +63,7 @@ def evaluate_folders(
     include_background: bool = False,
     only_predicted: bool = False,
     pseudo: bool = False,
-    widths: Sequence[float] = (),
+    bands: BorderBands | None = None,
 ) -> Evaluation:
     """Score every case of ``masks``.
 
@@ -74,7 +74,7 @@ def evaluate_folders(
         include_background: whether the background takes part in the means.
         only_predicted: pass over masks without a prediction, as for one fold's ``validation`` folder.
         pseudo: the predictions are pseudo-labels, whose ``ignore`` pixels take no part.
-        widths: ends of bands around borders in pixels, positive and increasing; none: no ``bands``.
+        bands: counts the wrong pixels by their distance from borders, if given.
 
     Raises:
         UserError: a prediction is missing, does not fit its mask, or no pixel is labelled at all.
@@ -91,7 +91,7 @@ def evaluate_folders(
         raise UserError(f"{predictions}: no case has a mask in {masks}; check the two folders and the case names")
     pairs = {case: (expected[case], predicted[case]) for case in common}
     without_mask = tuple(sorted(set(predicted) - set(expected)))
-    return evaluate_pairs(pairs, labels, include_background, without_mask, pseudo, widths)
+    return evaluate_pairs(pairs, labels, include_background, without_mask, pseudo, bands)
 
 
 def evaluate_pairs(
@@ -100,7 +100,7 @@ def evaluate_pairs(
     include_background: bool = False,
     without_mask: tuple[str, ...] = (),
     pseudo: bool = False,
-    widths: Sequence[float] = (),
+    bands: BorderBands | None = None,
 ) -> Evaluation:
     """Score cases, each given as its reference mask and its prediction; see ``evaluate_folders``.
 
@@ -108,12 +108,11 @@ def evaluate_pairs(
         UserError: a file does not fit, or no pixel is labelled at all.
     """
     total = ConfusionMatrix(labels)
-    bands = BorderBands(labels, widths) if widths else None
     cases: dict[str, Scores] = {}
     for case, (reference, prediction) in tqdm(pairs.items(), desc="evaluate", unit="case", disable=None):
         masks = read_pair(reference, prediction, labels, pseudo)
         matrix = ConfusionMatrix(labels)
-        matrix.update(*masks)
+        matrix.update(*masks, partial=pseudo)
         if bands:
             bands.update(*masks)
         total += matrix

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cuescan import __version__
 from cuescan.evaluation.borders import BorderBands
@@ -50,16 +49,32 @@ def lowest(evaluation: Evaluation, count: int = 5) -> list[tuple[str, float]]:
     return sorted(means, key=lambda pair: pair[1])[:count]
 
 
-def bands_table(bands: BorderBands) -> str:
-    """Lay out the wrong pixels by their distance from a border, in percent of all pixels and of each band's."""
-    ends = [0.0, *bands.widths]
-    titles = [f"{low:g}-{high:g} px" for low, high in pairwise(ends)] + ["further", "all"]
-    wrong, pixels = (np.append(counts, counts.sum()) for counts in (bands.wrong, bands.pixels))
-    rows = {"wrong, of all pixels": wrong / pixels[-1], "wrong, of these pixels": wrong / np.maximum(pixels, 1)}
-    width = max(map(len, rows))
-    lines = [" " * width + "".join(f"{title:>12}" for title in titles)]
-    lines += [f"{name:<{width}}" + "".join(f"{share:>12.1%}".replace("%", " %") for share in shares)
-              for name, shares in rows.items()]  # fmt: skip
+def band_shares(scores: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Bands around borders of a ``document``, the nearest first; none if they were not asked for.
+
+    Returns:
+        Name, wrong pixels as share of all pixels, and as share of the band's own, 0..1.
+    """
+    borders = scores.get("borders")
+    if not borders:
+        return []
+    ends = [0.0, *borders["widths"]]
+    names = [f"{low:g}-{high:g} px" for low, high in pairwise(ends)] + ["further"]
+    total = max(sum(borders["pixels"]), 1)
+    return [
+        (name, wrong / total, wrong / max(pixels, 1))
+        for name, pixels, wrong in zip(names, borders["pixels"], borders["wrong"], strict=True)
+    ]
+
+
+def bands_table(scores: Mapping[str, Any]) -> str:
+    """Lay out the bands of a ``document`` in percent."""
+    names, of_all, of_band = zip(*band_shares(scores), strict=True)
+    title = "wrong, of these pixels"
+    lines = [" " * len(title) + "".join(f"{name:>12}" for name in (*names, "all"))]
+    for name, shares in (("wrong, of all pixels", of_all), (title, of_band)):
+        cells = "".join(f"{share:>12.1%}".replace("%", " %") for share in (*shares, sum(of_all)))
+        lines.append(f"{name:<{len(title)}}{cells}")
     return "\n".join(lines)
 
 

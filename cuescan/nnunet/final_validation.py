@@ -9,7 +9,6 @@ from pathlib import Path
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from cuescan.errors import UserError
-from cuescan.nnunet import refusals
 
 VARIABLE = "CUESCAN_FINAL_VALIDATION"
 
@@ -20,17 +19,18 @@ class FinalValidationTrainer(nnUNetTrainer):
     ``nnUNetv2_train ... --val`` makes up for it, whatever the variable says.
     """
 
-    leaves_out_validation = False
+    final_validation: bool
+    """What ``asked_for`` says; a subclass reads it before any work."""
+    trains = False
 
     def on_train_start(self) -> None:
         """Note that this process trains and does not only validate."""
-        with refusals.one_sentence():
-            self.leaves_out_validation = not asked_for()
         super().on_train_start()
+        self.trains = True
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Predict and score the validation cases, unless that was to be left out; older predictions go in any case."""
-        if not self.leaves_out_validation:
+        if self.final_validation or not self.trains:
             self.validate(save_probabilities)
             return
         if self.local_rank == 0:

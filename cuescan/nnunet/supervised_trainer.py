@@ -9,7 +9,7 @@ import torch
 
 from cuescan.errors import UserError
 from cuescan.nnunet import refusals
-from cuescan.nnunet.final_validation import FinalValidationTrainer
+from cuescan.nnunet.final_validation import FinalValidationTrainer, asked_for
 
 VARIABLE = "CUESCAN_MINUTES"
 POWER = 0.9
@@ -36,6 +36,7 @@ class SupervisedTrainer(FinalValidationTrainer):
         self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 10, 2
         with refusals.one_sentence():
             self.seconds = 60 * minutes()
+            self.final_validation = asked_for()
 
     def on_train_epoch_start(self) -> None:
         """Set the learning rate by the time that has passed."""

@@ -15,6 +15,7 @@ from torch import nn
 from cuescan.cues import check_cues, read_cues
 from cuescan.nnunet import cue_file, history, refusals
 from cuescan.nnunet.epochs import EpochTrainer
+from cuescan.nnunet.final_validation import asked_for
 from cuescan.nnunet.images import EndlessTraining, EndlessValidation, WholeImages, endless_batches
 from cuescan.nnunet.options import TrainingOptions
 from cuescan.training import provenance
@@ -58,6 +59,7 @@ class WeakTrainer(EpochTrainer):
     ):
         with refusals.one_sentence():
             self.options = TrainingOptions.from_environment(recipe=self.recipe, paper=self.paper_recipe)
+            self.final_validation = asked_for()
             refusals.check_configuration(plans, configuration)
             name = plans["dataset_name"]
             self.cue_path = cue_file.current_cues(name, plans["plans_name"])

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from cuescan.data.images import list_images
 from cuescan.evaluation.overlays import Sources, find_sources
+from cuescan.evaluation.report import band_shares
 from cuescan.report import tables
 from cuescan.report.agreement import agreement, predicted_shares
 from cuescan.report.cases import CaseView, chance, selected, view
@@ -50,7 +51,7 @@ def page(run: Run, count: int, show_text: bool) -> str:
             "median": statistics.median(iou for _, iou in ranked) if ranked else None,
             "columns": columns,
             "confusion": rows,
-            "bands": tables.bands(run.scores) if run.scores else [],
+            "bands": band_shares(run.scores) if run.scores else [],
             "agreement": agreed,
             "views": views,
             "gradient": gradient(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from cuescan.evaluation.report import TITLES
@@ -103,20 +102,6 @@ def confusion(scores: Mapping[str, Any]) -> tuple[list[tuple[int, str]], list[Co
             cells = tuple(Cell(row[column] / pixels, row[column], column == label) for column in columns)
             rows.append(ConfusionRow(names[label], label, pixels, cells))
     return [(label, names[label]) for label in columns], rows
-
-
-def bands(scores: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """Bands around borders, the nearest first: name, wrong pixels as share of all pixels, and of the band's own."""
-    borders = scores.get("borders")
-    if not borders:
-        return []
-    ends = [0.0, *borders["widths"]]
-    names = [f"{low:g} to {high:g} pixels" for low, high in pairwise(ends)] + [f"more than {ends[-1]:g} pixels"]
-    total = sum(borders["pixels"])
-    return [
-        (name, wrong / total, wrong / max(pixels, 1))
-        for name, pixels, wrong in zip(names, borders["pixels"], borders["wrong"], strict=True)
-    ]
 
 
 def case_rows(scores: Mapping[str, Any]) -> list[tuple[str, float]]:

@@ -162,6 +162,15 @@ def test_pseudo_labels_are_scored_where_they_decide(tmp_path, write_masks, write
     assert not (labels / "scores.json").exists(), "nnU-Net reads labelsTr"
 
 
+def test_pseudo_labels_that_decide_nothing_are_told_so(tmp_path, write_masks, write_dataset_json, capsys):
+    labels = write_masks(tmp_path / "new" / "labelsTr", {"a": [[3, 3]]})
+    write_dataset_json(tmp_path / "new", "normal", "gland", background=False)
+    masks = write_masks(tmp_path / "masks", {"a": [[1, 2]]})
+    assert evaluate(labels, masks, "--pseudo-labels", "--bands", "4") == 0
+    assert "labelled: 0.0 % of the pixels" in capsys.readouterr().out
+    assert strict(tmp_path / "new" / "scores.json")["mean"]["iou"] is None
+
+
 def test_pseudo_labels_need_an_ignore_label(folders, tmp_path, write_dataset_json, capsys):
     dataset = write_dataset_json(tmp_path / "plain", "tumour", "stroma", ignore=False)
     assert evaluate(*folders, "--pseudo-labels", "--dataset-json", dataset) == 2

@@ -138,7 +138,7 @@ def test_where_the_wrong_pixels_are_once_evaluate_has_told(place, report, capsys
     printed = [re.findall(r"([\d.]+) %", line) for line in capsys.readouterr().out.splitlines() if "wrong, of" in line]
     page = Page(report(place.predictions))
     table = next(table for table in page.tables if table[0][0] == "from a border between classes")
-    assert [row[0] for row in table[1:]] == ["0 to 2 pixels", "2 to 6 pixels", "more than 6 pixels"]
+    assert [row[0] for row in table[1:]] == ["0-2 px", "2-6 px", "further"]
     shown = [tuple(numbers(cell)[0] for cell in row[1:]) for row in table[1:]]
     assert shown == list(zip(*printed, strict=True))[:-1]
     assert "Distance from borders" not in Page(report(place.fold)).headings
