@@ -68,15 +68,26 @@ def _contrast(scores: Tensor, same: Tensor) -> Tensor:
 
 
 def _gathered(rows: Tensor) -> Tensor:
-    """The rows (n, D) of all processes in the order of their ranks, differentiably; without others, the rows."""
+    """The rows (n, D) of all processes in the order of their ranks; without others, the rows.
+
+    Gradients reach a process's own rows alone, times the number of processes: each computes the joined batch's loss, so
+    averaged over processes they are that loss's, and going back needs no exchange.
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return rows
-    from torch.distributed.nn.functional import all_gather
+    own, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    lengths = [int(n) for n in _all_gather(torch.tensor([len(rows)], device=rows.device))]
+    parts = _all_gather(F.pad(rows.detach(), (0, 0, 0, max(lengths) - len(rows))))
+    parts = [part[:n] for part, n in zip(parts, lengths, strict=True)]
+    parts[own] = rows.detach() + world * (rows - rows.detach())
+    return torch.cat(parts)
 
-    length = torch.tensor([len(rows)], device=rows.device)
-    lengths = [int(n) for n in all_gather(length)]
-    padded = F.pad(rows, (0, 0, 0, max(lengths) - len(rows)))
-    return torch.cat([part[:n] for part, n in zip(all_gather(padded), lengths, strict=True)])
+
+def _all_gather(x: Tensor) -> list[Tensor]:
+    """The tensors of all processes, which have the same shape, in the order of their ranks."""
+    parts = [torch.empty_like(x) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, x)
+    return parts
 
 
 def knowledge_loss(keyword: Tensor, template: Tensor) -> Tensor:
