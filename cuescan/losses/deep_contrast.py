@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,9 @@ class DeepContrastLoss(nn.Module):
         deep: Supervise the stages too (ablation "DCL").
         consistency: Weight of the agreement of Y'' and of the stages with Y', at least 0; 0 is the paper's loss.
         absent: "pooled" (the paper's) or "pixels": where it counts that a class is absent.
+        absent_weight: (K,) weight of each class where it is absent, for "pixels" and classes that do not compete. Where
+            nearly all images show a class, whatever they have in common fulfils its labels; the few without it say
+            most, and with their weight raised to n_present / n_absent they count as much as the others together.
         surroundings: Whether the background is pooled too, where there is one.
         exclusive: See :class:`cuescan.networks.PathMamba`.
         background: See :class:`cuescan.networks.PathMamba`.
@@ -88,6 +92,7 @@ class DeepContrastLoss(nn.Module):
         deep: bool = True,
         consistency: float = 0.0,
         absent: str = POOLED,
+        absent_weight: Sequence[float] | None = None,
         surroundings: bool = False,
         exclusive: bool = False,
         background: bool = True,
@@ -99,7 +104,12 @@ class DeepContrastLoss(nn.Module):
             raise ValueError(f"consistency must be at least 0, got {consistency}")
         if absent not in (POOLED, PIXELS):
             raise ValueError(f"absent must be {POOLED} or {PIXELS}, got {absent!r}")
+        if absent_weight is not None and (exclusive or absent != PIXELS):
+            raise ValueError(f"absent_weight needs absent {PIXELS!r} and classes that do not compete (exclusive false)")
+        if absent_weight is not None and min(absent_weight) <= 0:
+            raise ValueError(f"absent_weight must be positive, got {list(absent_weight)}")
         self.r, self.xi, self.deep, self.consistency, self.absent = r, xi, deep, consistency, absent
+        self.absent_weight = None if absent_weight is None else torch.tensor(absent_weight)[:, None, None]
         self.surroundings = surroundings and background
         self.exclusive, self.background = exclusive, background
 
@@ -161,7 +171,10 @@ class DeepContrastLoss(nn.Module):
         absent = bags.absent(logits)
         logits = logits.float()
         if not self.exclusive:
-            cost = torch.where(absent, F.softplus(logits), torch.zeros_like(logits)).sum(1, keepdim=True)
+            cost = torch.where(absent, F.softplus(logits), torch.zeros_like(logits))
+            if self.absent_weight is not None:
+                cost = cost * self.absent_weight.to(cost.device)
+            cost = cost.sum(1, keepdim=True)
         else:
             possible = ~absent
             if self.background:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cuescan.cues.balance import balanced_absence
 from cuescan.errors import UserError
 from cuescan.losses import DeepContrastLoss
 from cuescan.losses.deep_contrast import PIXELS
@@ -17,6 +18,8 @@ from cuescan.training.network_building import build_loss
 
 LOADED_TRUNK = {"context": 2}
 """The network's arguments in our recipe where the trunk's weights are loaded; on random weights they cost accuracy."""
+BALANCED = "balanced"
+"""``absent_weight`` of the loss that follows from how many training images, or parts of them, show each class."""
 
 
 class PathMambaTrainer(TrunkRateTrainer):
@@ -59,7 +62,11 @@ class PathMambaTrainer(TrunkRateTrainer):
     def _build_loss(self) -> nn.Module:
         network = self.bare_network
         known = {"xi": network.xi, "exclusive": network.exclusive, "background": network.background}
-        return build_loss(DeepContrastLoss, known, self.options.loss_arguments)
+        given = dict(self.options.loss_arguments)
+        if given.get("absent_weight") == BALANCED:
+            given["absent_weight"] = balanced_absence(self.cues, self.do_split()[0])
+        refusals.check_absent_weight(given.get("absent_weight"), self.cues)
+        return build_loss(DeepContrastLoss, known, given)
 
     def batch_loss(self, batch: dict) -> Tensor:
         """The loss of a batch of :class:`cuescan.nnunet.images.WholeImages`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,20 @@ def check_patch(
         raise UserError(
             f"the patch {patch_size[0]}x{patch_size[1]} of {plans} ({configuration}) does not cover the largest image, "
             f"{largest[0]}x{largest[1]} of case '{name}', and a cue speaks of the whole image; plan again: {remedy}"
+        )
+
+
+def check_absent_weight(weight: Any, cues: Cues) -> None:
+    """Refuse an ``absent_weight`` that is not a number for each class.
+
+    Raises:
+        UserError: names the classes.
+    """
+    numbers = isinstance(weight, list) and all(isinstance(value, int | float) for value in weight)
+    if weight is not None and not (numbers and len(weight) == len(cues.classes)):
+        raise UserError(
+            f'CUESCAN_LOSS_ARGUMENTS: absent_weight is {json.dumps(weight)} but must be "balanced" or one number for '
+            f"each of {', '.join(cues.classes)}; correct it"
         )
 
 

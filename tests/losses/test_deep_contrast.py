@@ -212,6 +212,30 @@ def test_absence_of_independent_classes_is_the_product_over_them() -> None:
     assert loss.item() == pytest.approx((main + sum(layers) / 3).item() / 5, rel=1e-4)
 
 
+def test_absence_weighs_as_the_class_says() -> None:
+    maps = random_maps()
+    labels = torch.tensor([[NAN, 0.0, 0.0], [0.0, NAN, NAN]])
+    loss = DeepContrastLoss(xi=0.0, deep=False, absent="pixels", absent_weight=[1.0, 2.0, 5.0])(maps, labels)
+    q = F.softplus(maps.patch.double()).mean((2, 3))
+    assert loss.item() == pytest.approx(((2 * q[0, 1] + 5 * q[0, 2] + q[1, 0]) / 3).item(), rel=1e-5)
+    loss.backward()
+    expected = torch.sigmoid(maps.patch.detach()) * torch.tensor([[0.0, 2, 5], [1, 0, 0]])[..., None, None] / (3 * 64)
+    torch.testing.assert_close(maps.patch.grad, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"absent_weight": [1.0, 0.0], "absent": "pixels"}, "absent_weight must be positive, got "),
+        ({"absent_weight": [1.0], "absent": "pooled"}, "absent_weight needs absent 'pixels' and classes that do not"),
+        ({"absent_weight": [1.0], "absent": "pixels", "exclusive": True}, "absent_weight needs absent 'pixels'"),
+    ],
+)
+def test_weights_of_absence_are_checked(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DeepContrastLoss(**arguments)
+
+
 @pytest.mark.parametrize("background", [True, False])
 def test_a_pixel_of_an_image_without_a_class_goes_to_those_that_may_be_there(background: bool) -> None:
     maps = random_maps()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from in_process import make_trainer
 
 
@@ -23,6 +25,17 @@ def test_own_recipe_unless_the_papers_is_asked_for(active, monkeypatch):
     assert paper.loss.absent == "pooled" and paper.average.decay == 0
     assert [group["lr"] for group in paper.optimizer.param_groups] == [1e-5]
     assert paper.options.schedule == "constant" and paper.network.trunk.conv1.padding_mode == "zeros"
+
+
+def test_balanced_absence_follows_from_the_training_cases(active, monkeypatch):
+    monkeypatch.setenv("CUESCAN_LOSS_ARGUMENTS", '{"absent_weight": "balanced"}')
+    monkeypatch.setenv("CUESCAN_NETWORK_ARGUMENTS", '{"exclusive": false}')
+    trainer = initialised()
+    labels = np.stack([trainer.cues.label_vector(case) for case in trainer.do_split()[0]])
+    present, absent = (labels == 1).sum(0), (labels == 0).sum(0)
+    assert present.all() and absent.all()
+    assert trainer.loss.absent_weight.flatten().tolist() == pytest.approx(list(present / absent))
+    assert trainer.plans_manager.plans["cuescan"]["options"]["loss_arguments"]["absent_weight"] == "balanced"
 
 
 def test_a_loaded_trunk_learns_more_slowly_and_sees_its_neighbours(active, tmp_path, monkeypatch):

@@ -150,6 +150,19 @@ def test_bad_arguments_of_network_and_loss(active, monkeypatch):
     assert "CUESCAN_LOSS_ARGUMENTS names 'depth', which DeepContrastLoss does not take" in refused(train)
 
 
+@pytest.mark.parametrize("weight", ['"even"', "[1, 2, 3]", '[1, "2"]', "2"])
+def test_weights_of_absence_that_do_not_fit_the_classes(active, monkeypatch, weight):
+    monkeypatch.setenv("CUESCAN_LOSS_ARGUMENTS", f'{{"absent_weight": {weight}}}')
+    message = refused(train)
+    assert f'absent_weight is {weight} but must be "balanced" or one number for each of square, stripe' in message
+
+
+def test_weights_of_absence_where_classes_compete(active, monkeypatch):
+    monkeypatch.setenv("CUESCAN_LOSS_ARGUMENTS", '{"absent_weight": "balanced"}')
+    monkeypatch.setenv("CUESCAN_NETWORK_ARGUMENTS", '{"exclusive": true}')
+    assert "absent_weight needs absent 'pixels' and classes that do not compete" in refused(train)
+
+
 def test_continuing_with_other_cues(own):
     train()
     change_cues(own, lambda cues: cues["cues"]["case_001"]["labels"].update(square=1))

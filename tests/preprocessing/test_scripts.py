@@ -287,6 +287,19 @@ def test_dfutissue(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load(folder / "labelsTs" / "0006.png"), load(source / "masks" / "0006.png"))
 
 
+def test_dfutissue_cuts_off_the_black_padding(tmp_path: Path) -> None:
+    source = feet(tmp_path / "dfu", [*5 * ["train"], "test"])
+    photograph = np.zeros((64, 64, 3), np.uint8)
+    photograph[:45, :37] = 150
+    photograph[20, :10] = 0  # black in the photograph stays
+    Image.fromarray(photograph).save(source / "images" / "0000.jpg", quality=95, subsampling=0)
+    assert 0 < load(source / "images" / "0000.jpg")[46:].max() < 16  # what JPEG leaves of black
+    folder = written("dfutissue", source, "--output", tmp_path / "raw")
+    assert load(folder / "imagesTr" / "0000_0000.png").shape == (45, 37, 3)
+    np.testing.assert_array_equal(load(folder / "labelsTr" / "0000.png"), load(source / "masks" / "0000.png")[:45, :37])
+    assert load(folder / "labelsTr" / "0001.png").shape == (64, 64)
+
+
 def test_dfutissue_without_test_images_tests_on_val(tmp_path: Path) -> None:
     source = feet(tmp_path / "dfu", [*5 * ["train"], "val"])
     folder = written("dfutissue", source, "--output", tmp_path / "raw")
