@@ -20,6 +20,8 @@ LOADED_TRUNK = {"context": 2}
 """The network's arguments in our recipe where the trunk's weights are loaded; on random weights they cost accuracy."""
 BALANCED = "balanced"
 """``absent_weight`` of the loss that follows from how many training images, or parts of them, show each class."""
+COMMON = 2.0
+"""From how many present for each absent label on a class counts as common."""
 
 
 class PathMambaTrainer(TrunkRateTrainer):
@@ -57,6 +59,19 @@ class PathMambaTrainer(TrunkRateTrainer):
             raise UserError(
                 "CUESCAN_NUCLEI is 1, but the loss judges no single pixel, as in the paper's recipe; add "
                 f'"absent": "{PIXELS}" to CUESCAN_LOSS_ARGUMENTS, or unset CUESCAN_NUCLEI'
+            )
+
+    def tell_cues(self) -> None:
+        """Log how often each class is stated, and what helps where nearly all cases show one."""
+        super().tell_cues()
+        weights = balanced_absence(self.cues, self.training_cases)
+        common = [name for name, weight in zip(self.cues.classes, weights, strict=True) if weight > COMMON]
+        arguments = self.options.loss_arguments
+        if common and arguments.get("absent") == PIXELS and "absent_weight" not in arguments and self.cues.background:
+            self.print_to_log_file(
+                f"{', '.join(common)}: absent in few training cases, so that whatever images have in common fulfils "
+                f'most labels; if masks miss the classes, set CUESCAN_LOSS_ARGUMENTS=\'{{"absent_weight": '
+                f'"{BALANCED}"}}\' (docs/pathmamba.md)'
             )
 
     def _build_loss(self) -> nn.Module:

@@ -38,6 +38,18 @@ def test_balanced_absence_follows_from_the_training_cases(active, monkeypatch):
     assert trainer.plans_manager.plans["cuescan"]["options"]["loss_arguments"]["absent_weight"] == "balanced"
 
 
+@pytest.mark.parametrize(("arguments", "told"), [("", True), ('{"absent_weight": "balanced"}', False)])
+def test_a_class_that_nearly_all_cases_show_is_told(active, monkeypatch, capsys, arguments, told):
+    monkeypatch.setenv("CUESCAN_LOSS_ARGUMENTS", arguments)
+    trainer = make_trainer()
+    trainer.training_cases = trainer.do_split()[0]
+    for case in trainer.training_cases[1:]:
+        trainer.cues.cues[case].labels.update(square=1)
+    trainer.cues.cues[trainer.training_cases[0]].labels.update(square=0)
+    trainer.tell_cues()
+    assert ("square: absent in few training cases" in capsys.readouterr().out) == told
+
+
 def test_a_loaded_trunk_learns_more_slowly_and_sees_its_neighbours(active, tmp_path, monkeypatch):
     from safetensors.torch import save_file
 
