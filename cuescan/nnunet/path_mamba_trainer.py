@@ -67,7 +67,8 @@ class PathMambaTrainer(TrunkRateTrainer):
         weights = balanced_absence(self.cues, self.training_cases)
         common = [name for name, weight in zip(self.cues.classes, weights, strict=True) if weight > COMMON]
         arguments = self.options.loss_arguments
-        if common and arguments.get("absent") == PIXELS and "absent_weight" not in arguments and self.cues.background:
+        competing = self.plans_manager.plans["cuescan"]["network_arguments"]["exclusive"]
+        if common and arguments.get("absent") == PIXELS and "absent_weight" not in arguments and not competing:
             self.print_to_log_file(
                 f"{', '.join(common)}: absent in few training cases, so that whatever images have in common fulfils "
                 f'most labels; if masks miss the classes, set CUESCAN_LOSS_ARGUMENTS=\'{{"absent_weight": '

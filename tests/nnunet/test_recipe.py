@@ -38,9 +38,16 @@ def test_balanced_absence_follows_from_the_training_cases(active, monkeypatch):
     assert trainer.plans_manager.plans["cuescan"]["options"]["loss_arguments"]["absent_weight"] == "balanced"
 
 
-@pytest.mark.parametrize(("arguments", "told"), [("", True), ('{"absent_weight": "balanced"}', False)])
-def test_a_class_that_nearly_all_cases_show_is_told(active, monkeypatch, capsys, arguments, told):
-    monkeypatch.setenv("CUESCAN_LOSS_ARGUMENTS", arguments)
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LOSS_ARGUMENTS", "", True),
+        ("LOSS_ARGUMENTS", '{"absent_weight": "balanced"}', False),
+        ("NETWORK_ARGUMENTS", '{"exclusive": true}', False),  # where absent_weight would be refused
+    ],
+)
+def test_a_class_that_nearly_all_cases_show_is_told(active, monkeypatch, capsys, name, value, told):
+    monkeypatch.setenv(f"CUESCAN_{name}", value)
     trainer = make_trainer()
     trainer.training_cases = trainer.do_split()[0]
     for case in trainer.training_cases[1:]:
