@@ -53,8 +53,13 @@ class Cue:
     @property
     def states_something(self) -> bool:
         """Whether the cue can teach anything: a label that is 0 or 1, of the image or a part, or a sentence."""
+        return self.text is not None or self.states_labels
+
+    @property
+    def states_labels(self) -> bool:
+        """Whether any label of the image or a part of it is 0 or 1."""
         labels = (self.labels, *(part.labels for part in self.parts))
-        return self.text is not None or any(value is not None for stated in labels for value in stated.values())
+        return any(value is not None for stated in labels for value in stated.values())
 
 
 @dataclass(frozen=True)

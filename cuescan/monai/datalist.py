@@ -23,6 +23,8 @@ from cuescan.monai.pictures import list_pictures
 from cuescan.training.case_sentences import CaseSentences
 
 FILE = "datalist.json"
+CUE = ("labels", "text", "parts")
+"""What an entry of a data list keeps of a cue."""
 STEP = 16
 """The patch that covers all images is a multiple of it, so that strides up to 16 lose no border."""
 
@@ -133,7 +135,7 @@ def _from_list(folder: Path) -> Datalist:
         training, test = document["training"], document.get("test", [])
         cases = {entry["case"]: _item(folder, entry) for entry in training}
         facts = {key: document[key] for key in ("version", "classes", "background")}
-        entries = {entry["case"]: {key: entry[key] for key in ("labels", "text") if key in entry} for entry in training}
+        entries = {entry["case"]: {key: entry[key] for key in CUE if key in entry} for entry in training}
         cues = parse_cues({**facts, "cues": entries}, source)
         folds = sorted({entry["fold"] for entry in training if "fold" in entry})
         held = {fold: [entry["case"] for entry in training if entry.get("fold") == fold] for fold in folds}

@@ -12,14 +12,17 @@ import torch
 from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 
+from cuescan.cues.language import Turn
 from cuescan.data.images import read_header
 from cuescan.errors import UserError
-from cuescan.losses import DeepContrastLoss, TextSupervisionLoss
+from cuescan.losses import TextSupervisionLoss
 from cuescan.monai.datalist import Datalist
 from cuescan.monai.model_card import ModelCard
 from cuescan.training.case_sentences import CaseSentences
 from cuescan.training.cue_score import CueStatistics, cue_statistics
+from cuescan.training.label_loss import build_label_loss
 from cuescan.training.network_building import build_loss
+from cuescan.training.parts import CaseParts, Parts, check_boxes
 from cuescan.training.sentence_supervision import SentenceSupervision, lesson_loss, unit_images
 from cuescan.training.text_encoding import TextEncoding, find_encoder
 from cuescan.training.training_pairs import UnitImages, train_small_encoder
@@ -27,6 +30,7 @@ from cuescan.training.training_pairs import UnitImages, train_small_encoder
 Batch = tuple[Tensor, Any, tuple, dict]
 """What MONAI's engines take: inputs, targets, and further arguments of the network."""
 ENCODERS = "encoders"
+LOSS_ARGUMENTS = "loss_arguments"
 
 
 class TrainingInferer(SimpleInferer):
@@ -103,34 +107,37 @@ class Supervision:
 
 
 class LabelSupervision(Supervision):
-    """PathMamba's: image-level labels and the deep contrast loss."""
+    """PathMamba's: labels of images, or of parts of them, and the deep contrast loss."""
 
     def new_loss(self, arguments: Mapping[str, Any]) -> nn.Module:
         """Build the deep contrast loss."""
-        network = self.network
-        known = {"xi": network.xi, "exclusive": network.exclusive, "background": network.background}
-        return build_loss(DeepContrastLoss, known, arguments)
+        cases = [item["case"] for item in self.datalist.training(self.fold)]
+        return build_label_loss(self.network, self.datalist.cues, cases, arguments, LOSS_ARGUMENTS)
 
     def prepare(self) -> None:
-        """Refuse training cases without labels, and load pretrained weights.
+        """Refuse training cases without labels, or with parts beyond their image, and load pretrained weights.
 
         Raises:
             UserError: names the first such case.
         """
+        cues, folder = self.datalist.cues, self.datalist.folder
         for item in self.datalist.training(self.fold):
-            if np.isnan(self.datalist.cues.label_vector(item["case"])).all():
+            if not cues.cues[item["case"]].states_labels:
                 raise UserError(
-                    f"{self.datalist.folder}: case '{item['case']}' states no label, but PathMamba learns from labels "
+                    f"{folder}: case '{item['case']}' states no label, but PathMamba learns from labels "
                     "only; state one, or remove the case"
                 )
+        for case in (case for case, cue in cues.cues.items() if cue.parts):
+            check_boxes(cues, case, read_header(Path(self.datalist.cases[case]["image"][0])).size, folder)
         super().prepare()
 
     def prepare_batch(
         self, batch: Mapping[str, Any], device: Any = None, non_blocking: bool = False, **options: Any
     ) -> Batch:
-        """Images, and labels with valid pixels as targets."""
+        """Images; labels, valid pixels and, where parts are labelled, their boxes as targets."""
         image, valid, _ = self._tensors(batch)
-        return image, (self._labels(batch), valid), (), {}
+        parts = self._parts(batch)
+        return image, (self._labels(batch), valid) if parts is None else (parts.labels, valid, parts.boxes), (), {}
 
     def loss(self, maps: Any, targets: Any) -> Tensor:
         """The deep contrast loss."""
@@ -139,11 +146,29 @@ class LabelSupervision(Supervision):
     def judge(self, batch: Mapping[str, Any]) -> CueStatistics:
         """By image-level labels and agreement."""
         image, valid, target = self._tensors(batch)
-        return cue_statistics(self.network, image, valid, self._labels(batch), target)
+        return cue_statistics(self.network, image, valid, self._labels(batch), target, parts=self._parts(batch))
 
     def _labels(self, batch: Mapping[str, Any]) -> Tensor:
         cues = self.datalist.cues
         return torch.from_numpy(np.stack([cues.label_vector(case) for case in batch["case"]])).to(self.device)
+
+    def _parts(self, batch: Mapping[str, Any]) -> Parts | None:
+        """Labelled parts of a batch's images, where the data set has any."""
+        cues = self.datalist.cues
+        if not any(cue.parts for cue in cues.cues.values()):
+            return None
+        find, found = CaseParts(cues, batch["case"]), []
+        for number, case in enumerate(batch["case"]):
+            rows, columns = (torch.as_tensor(batch["valid"][number]).bool()[0].any(axis).nonzero() for axis in (1, 0))
+            turn = Turn(*(bool(value) for value in batch["turn"][number]))
+            size = len(rows), len(columns)
+            found.append(
+                find(
+                    case, batch["shape"][number].tolist(), batch["crop"][number].tolist(),
+                    size[::-1] if turn.transpose else size, turn, (int(rows[0]), int(columns[0])),
+                )
+            )  # fmt: skip
+        return Parts(*(torch.from_numpy(np.stack(values)).to(self.device) for values in zip(*found, strict=True)))
 
 
 class TextSupervision(Supervision):
@@ -178,7 +203,7 @@ class TextSupervision(Supervision):
     def new_loss(self, arguments: Mapping[str, Any]) -> nn.Module:
         """Build the loss of sentences."""
         grounded = {} if self.network.grounding else {"grounding": 0.0}
-        return build_loss(TextSupervisionLoss, grounded, arguments)
+        return build_loss(TextSupervisionLoss, grounded, arguments, LOSS_ARGUMENTS)
 
     def prepare(self) -> None:
         """Check the sentences, find the encoder or train the small one, and set the default prompts.

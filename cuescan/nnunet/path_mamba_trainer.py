@@ -8,18 +8,15 @@ from torch import Tensor, nn
 
 from cuescan.cues.balance import balanced_absence
 from cuescan.errors import UserError
-from cuescan.losses import DeepContrastLoss
 from cuescan.losses.deep_contrast import PIXELS
 from cuescan.networks import PathMamba
 from cuescan.nnunet import refusals
 from cuescan.nnunet.trunk_rate_trainer import TrunkRateTrainer
+from cuescan.training.label_loss import BALANCED, build_label_loss
 from cuescan.training.network_arguments import path_mamba_arguments
-from cuescan.training.network_building import build_loss
 
 LOADED_TRUNK = {"context": 2}
 """The network's arguments in our recipe where the trunk's weights are loaded; on random weights they cost accuracy."""
-BALANCED = "balanced"
-"""``absent_weight`` of the loss that follows from how many training images, or parts of them, show each class."""
 COMMON = 2.0
 """From how many present for each absent label on a class counts as common."""
 
@@ -76,13 +73,7 @@ class PathMambaTrainer(TrunkRateTrainer):
             )
 
     def _build_loss(self) -> nn.Module:
-        network = self.bare_network
-        known = {"xi": network.xi, "exclusive": network.exclusive, "background": network.background}
-        given = dict(self.options.loss_arguments)
-        if given.get("absent_weight") == BALANCED:
-            given["absent_weight"] = balanced_absence(self.cues, self.do_split()[0])
-        refusals.check_absent_weight(given.get("absent_weight"), self.cues)
-        return build_loss(DeepContrastLoss, known, given)
+        return build_label_loss(self.bare_network, self.cues, self.do_split()[0], self.options.loss_arguments)
 
     def batch_loss(self, batch: dict) -> Tensor:
         """The loss of a batch of :class:`cuescan.nnunet.images.WholeImages`."""

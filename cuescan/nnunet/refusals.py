@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,20 +113,6 @@ def check_patch(
         )
 
 
-def check_absent_weight(weight: Any, cues: Cues) -> None:
-    """Refuse an ``absent_weight`` that is not a number for each class.
-
-    Raises:
-        UserError: names the classes.
-    """
-    numbers = isinstance(weight, list) and all(isinstance(value, int | float) for value in weight)
-    if weight is not None and not (numbers and len(weight) == len(cues.classes)):
-        raise UserError(
-            f'CUESCAN_LOSS_ARGUMENTS: absent_weight is {json.dumps(weight)} but must be "balanced" or one number for '
-            f"each of {', '.join(cues.classes)}; correct it"
-        )
-
-
 def check_nuclei(trainer: str, learns_from_stain: bool, rgb: bool, cues: Cues, path: Path) -> None:
     """Refuse ``CUESCAN_NUCLEI`` where it says nothing, or what is not so.
 
@@ -141,30 +126,6 @@ def check_nuclei(trainer: str, learns_from_stain: bool, rgb: bool, cues: Cues, p
         raise UserError(f"CUESCAN_NUCLEI is 1, but the images are not RGB with stains to tell apart; {remedy}")
     if not cues.background:
         raise UserError(f"CUESCAN_NUCLEI is 1, but by {path} each pixel has a class, also outside nuclei; {remedy}")
-
-
-def check_parts(cues: Cues, source: Any, cases: Iterable[str], path: Path) -> None:
-    """Refuse parts that reach beyond their image.
-
-    Args:
-        cues: of the data set.
-        source: nnU-Net's data set of preprocessed cases.
-        cases: names of the cases.
-        path: the file of the cues.
-
-    Raises:
-        UserError: names the case and the image's size.
-    """
-    for case in cases:
-        boxes, _ = cues.parts(case)
-        if not len(boxes):
-            continue
-        height, width = source.load_case(case)[3]["shape_before_cropping"][1:]
-        if (boxes[:, 2:] > (height, width)).any():
-            raise UserError(
-                f"{path}: case '{case}': a part reaches beyond the image, which has {height} rows and {width} columns; "
-                "correct its box"
-            )
 
 
 def check_image_labels(cues: Cues, cases: Iterable[str], source: Path, parts: bool = False) -> None:

@@ -21,7 +21,7 @@ from cuescan.nnunet.options import TrainingOptions
 from cuescan.training import provenance
 from cuescan.training.augmentation import Augmentation
 from cuescan.training.network_building import build_network
-from cuescan.training.parts import CaseParts
+from cuescan.training.parts import CaseParts, check_boxes
 from cuescan.training.weight_average import WeightAverage
 
 
@@ -185,7 +185,9 @@ class WeakTrainer(EpochTrainer):
                 rgb = self.unit_range and len(self.configuration_manager.normalization_schemes) == 3
                 refusals.check_nuclei(type(self).__name__, self.learns_from_stain, rgb, self.cues, self.cue_path)
             if self.learns_from_parts:
-                refusals.check_parts(self.cues, source, source.identifiers, self.cue_path)
+                for case in (case for case in source.identifiers if self.cues.cues[case].parts):
+                    size = source.load_case(case)[3]["shape_before_cropping"][1:]
+                    check_boxes(self.cues, case, size, self.cue_path)
             patch = self.configuration_manager.patch_size
             refusals.check_patch(source, source.identifiers, patch, plans, self.configuration_name, remedy)
             self.tell_cues()

@@ -14,6 +14,8 @@ NATURAL_MEAN, NATURAL_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of natural RGB images in [0, 1]: ImageNet's."""
 NATURAL_SPREAD = 0.226
 """The mean of NATURAL_STD."""
+LOSS_ARGUMENTS = "CUESCAN_LOSS_ARGUMENTS"
+"""Where users of nnU-Net state a loss's arguments."""
 
 
 def natural_statistics(channels: int) -> dict[str, list[float]]:
@@ -62,14 +64,19 @@ def check_names(given: Mapping[str, Any], target: Callable, variable: str) -> No
             raise UserError(f"{variable} names '{name}', which {target.__name__} does not take ({', '.join(known)})")
 
 
-def build_loss(loss_class: Callable[..., nn.Module], known: Mapping[str, Any], given: Mapping[str, Any]) -> nn.Module:
-    """Build a loss; arguments ``given`` in ``CUESCAN_LOSS_ARGUMENTS`` override those that are ``known``.
+def build_loss(
+    loss_class: Callable[..., nn.Module],
+    known: Mapping[str, Any],
+    given: Mapping[str, Any],
+    variable: str = LOSS_ARGUMENTS,
+) -> nn.Module:
+    """Build a loss; arguments ``given`` in ``variable`` override those that are ``known``.
 
     Raises:
         UserError: the loss does not take them; names the variable.
     """
-    check_names(given, loss_class, "CUESCAN_LOSS_ARGUMENTS")
+    check_names(given, loss_class, variable)
     try:
         return loss_class(**{**known, **given})
     except (TypeError, ValueError) as error:
-        raise UserError(f"CUESCAN_LOSS_ARGUMENTS does not fit: {error}; correct it") from error
+        raise UserError(f"{variable} does not fit: {error}; correct it") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from cuescan.cues import Cues
 from cuescan.cues.language import Turn
+from cuescan.errors import UserError
 
 Window = tuple[int, int, int, int]
 """Top, left, bottom and right of what is seen of an image, in its pixels."""
@@ -24,6 +26,26 @@ class Parts(NamedTuple):
 
     boxes: Tensor
     labels: Tensor
+
+
+def check_boxes(cues: Cues, case: str, size: Sequence[int], path: Path) -> None:
+    """Refuse parts of a case that reach beyond its image.
+
+    Args:
+        cues: of the data set.
+        case: its name.
+        size: height and width of its raw image.
+        path: where the cues are.
+
+    Raises:
+        UserError: names the case and the image's size.
+    """
+    boxes, _ = cues.parts(case)
+    if (boxes[:, 2:] > tuple(size)).any():
+        raise UserError(
+            f"{path}: case '{case}': a part reaches beyond the image, which has {size[0]} rows and {size[1]} columns; "
+            "correct its box"
+        )
 
 
 class CaseParts:

@@ -13,9 +13,8 @@ from cuescan.cues import Cue, Cues, Part
 from cuescan.cues.language import Turn
 from cuescan.errors import UserError
 from cuescan.nnunet.images import WholeImages
-from cuescan.nnunet.refusals import check_parts
 from cuescan.training.augmentation import Augmentation, turned
-from cuescan.training.parts import CaseParts, turned_boxes
+from cuescan.training.parts import CaseParts, check_boxes, turned_boxes
 
 HEIGHT, WIDTH = 12, 20
 sides = st.integers(0, 9).flatmap(lambda low: st.tuples(st.just(low), st.integers(low + 1, 12)))
@@ -77,13 +76,14 @@ def test_a_case_without_parts_is_one_as_a_whole():
     assert item["boxes"].tolist() == [[7, 3, 17, 20]] and item["box_labels"][0, 0] == 0
 
 
-def test_a_part_beyond_the_image_is_refused_before_a_training():
-    source, path = Cropped(drawn((0, 0, 1, 1))), Path("cues.json")
-    check_parts(cues_of((0, 0, HEIGHT, WIDTH)), source, ["x", "y"], path)
+def test_a_part_beyond_the_image_is_refused():
+    size, path = (HEIGHT, WIDTH), Path("cues.json")
+    check_boxes(cues_of((0, 0, *size)), "x", size, path)
+    check_boxes(cues_of(), "y", size, path)
     with pytest.raises(
         UserError, match=r"cues\.json: case 'x': a part reaches beyond the image, which has 12 rows and 20 columns"
     ):
-        check_parts(cues_of((0, 0, 4, 4), (0, 0, 4, WIDTH + 1)), source, ["x", "y"], path)
+        check_boxes(cues_of((0, 0, 4, 4), (0, 0, 4, WIDTH + 1)), "x", size, path)
 
 
 @pytest.mark.parametrize("position", range(12))
