@@ -42,21 +42,25 @@ SHOWN = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_extTrainer")
 def selected(plan: Plan, methods: Sequence[str] | None, seeds: Sequence[int] | None) -> list[Step]:
     """The steps of the methods and seeds that are asked for, with all that they need.
 
+    A method is named with all its stages, or one of them as its row of the table is.
+
     Raises:
         UserError: the configuration has no such method or seed.
     """
-    known = [method.name for method in plan.settings.methods]
+    known = list(dict.fromkeys(name for run in plan.runs for name in (run.method, run.label)))
     for name in methods or ():
         if name not in known:
-            raise UserError(f"--methods {name}: the configuration has {', '.join(known)}{did_you_mean(name, known)}; "
-                            "name one of them")  # fmt: skip
+            there = ", ".join(map(repr, known))
+            raise UserError(
+                f"--methods {name}: the configuration has {there}{did_you_mean(name, known)}; name one of them"
+            )
     for seed in seeds or ():
         if seed not in plan.settings.seeds:
             raise UserError(f"--seeds {seed}: the configuration has {list(plan.settings.seeds)}; add it there")
     wanted = [
         run.score
         for run in plan.runs
-        if (not methods or run.method in methods) and (not seeds or run.seed in seeds)
+        if (not methods or {run.method, run.label} & set(methods)) and (not seeds or run.seed in seeds)
     ]  # fmt: skip
     return closure(plan.steps, wanted)
 

@@ -22,7 +22,8 @@ def parse(description: str | None, arguments: Sequence[str] | None = None) -> ar
                         "(default: CUESCAN_DATA, else shared/data beside the checkout)")  # fmt: skip
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"), help="default: cuda if there is one")
     parser.add_argument("--list", action="store_true", help="print the steps with their commands and run nothing")
-    parser.add_argument("--methods", nargs="+", metavar="NAME", help="with a file: only these of it; else trainers")
+    parser.add_argument("--methods", nargs="+", metavar="NAME", help="with a file: only these of it, or stages of them "
+                        "as its table names them; else trainers")  # fmt: skip
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="with a file: only these of it")
     group = parser.add_argument_group("instead of a file")
     known = ", ".join(SETS)

@@ -98,7 +98,16 @@ def test_a_part_of_a_file(tmp_path):
     assert "nnU-Net on masks" not in done.stdout
     wrong = run(*words, "--methods", "PathMmba")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "the configuration has PathMamba, nnU-Net on masks, did you mean 'PathMamba'?" in wrong.stderr
+    assert "the configuration has 'PathMamba', 'nnU-Net on masks', did you mean 'PathMamba'?" in wrong.stderr
+
+
+def test_a_later_stage_is_run_alone_with_what_it_needs(tmp_path):
+    words = (SCRIPT.parent / "configs" / "glas.yaml", "--list", "--device", "cpu", "-o", tmp_path / "out")
+    done = run(*words, "--methods", "PathMamba, whole images + pretrained U-Net", "--seeds", 0)
+    assert done.returncode == 0, done.stderr
+    assert "train PathMamba, whole images, seed 0" in done.stdout
+    assert "score PathMamba, whole images + pretrained U-Net, seed 0" in done.stdout
+    assert "+ third" not in done.stdout and "score PathMamba, whole images, seed 0" not in done.stdout
 
 
 @pytest.mark.parametrize(
