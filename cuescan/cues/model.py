@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -75,6 +76,11 @@ class Cues:
     classes: tuple[str, ...]
     background: bool = True
     cues: Mapping[str, Cue] = field(default_factory=dict)
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether parts of any image are labelled."""
+        return any(cue.parts for cue in self.cues.values())
 
     def label_vector(self, case: str) -> np.ndarray:
         """Image-level labels of a case as float32 of shape (K,): 1 present, 0 absent, nan not stated.

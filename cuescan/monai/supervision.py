@@ -144,7 +144,7 @@ class LabelSupervision(Supervision):
         return self.criterion(maps, *targets)
 
     def judge(self, batch: Mapping[str, Any]) -> CueStatistics:
-        """By image-level labels and agreement."""
+        """By labels of images, or of parts of them, and agreement."""
         image, valid, target = self._tensors(batch)
         return cue_statistics(self.network, image, valid, self._labels(batch), target, parts=self._parts(batch))
 
@@ -155,7 +155,7 @@ class LabelSupervision(Supervision):
     def _parts(self, batch: Mapping[str, Any]) -> Parts | None:
         """Labelled parts of a batch's images, where the data set has any."""
         cues = self.datalist.cues
-        if not any(cue.parts for cue in cues.cues.values()):
+        if not cues.has_parts:
             return None
         find, found = CaseParts(cues, batch["case"]), []
         for number, case in enumerate(batch["case"]):

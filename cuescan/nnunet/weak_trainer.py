@@ -246,8 +246,7 @@ class WeakTrainer(EpochTrainer):
 
     def case_parts(self, cases: Sequence[str]) -> CaseParts | None:
         """Labels of parts of the images, if the network learns from such and any case has some."""
-        known = self.learns_from_parts and any(cue.parts for cue in self.cues.cues.values())
-        return CaseParts(self.cues, cases) if known else None
+        return CaseParts(self.cues, cases) if self.learns_from_parts and self.cues.has_parts else None
 
     def _scored_cases(self) -> list[str]:
         cases = sorted(self.validation_cases)
